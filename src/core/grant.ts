@@ -1,0 +1,46 @@
+export type Effect = 'allow' | 'deny'
+export type Action = 'publish' | 'subscribe'
+
+/** Closed at the start, open at the end; epoch milliseconds. An absent bound is unbounded. */
+export interface ValidityWindow {
+  readonly validFromMs?: number
+  readonly validUntilMs?: number
+}
+
+/** One row of `Grants`: a principal may or may not publish or subscribe to a subject in an account. */
+export interface Grant extends ValidityWindow {
+  readonly id: string
+  /** Written form of DESIGN "Principals and grants": `user:corp:alice`, `role:reader`, … */
+  readonly principal: string
+  readonly account: string
+  readonly effect: Effect
+  readonly action: Action
+  /** NATS subject with wildcards and `{{…}}` variables, as stored; parse before use. */
+  readonly subject: string
+  /** Queue group, on `subscribe` only: the grant holds for members of that group. */
+  readonly queue?: string
+}
+
+/** One row of `RoleBindings`: the member principal has the role while the window is open. */
+export interface RoleBinding extends ValidityWindow {
+  readonly member: string
+  /** `role:<name>` */
+  readonly role: string
+}
+
+/** One row of `Locks`: whoever the target names is refused, before any grant is looked at. */
+export interface Lock {
+  readonly id: string
+  /** A principal. */
+  readonly target: string
+  readonly expiresAtMs?: number
+}
+
+/** Everything that the store says about some principals at one timestamp. */
+export interface Policy {
+  readonly grants: readonly Grant[]
+  readonly bindings: readonly RoleBinding[]
+  readonly locks: readonly Lock[]
+  /** The timestamp of the strong read, RFC 3339 with the precision of the store. */
+  readonly readTimestamp: string
+}

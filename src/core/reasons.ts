@@ -1,0 +1,64 @@
+/**
+ * The closed lists of answers that are not an admission.
+ *
+ * A deny reason is at once the union type, the metric label, the `Reason` column, the CLI filter and the row of the
+ * README table; `test/tidy.test.ts` keeps them equal. The text is what a person reads; it never holds client data.
+ */
+export const DENY_REASONS = {
+  token_missing: 'the client presented no token in any configured source',
+  token_ambiguous: 'the client presented two different tokens in one request',
+  token_oversized: 'the token is larger than token.max_bytes',
+  token_malformed: 'the token is not a strict compact JWS with a JSON object as header and claims',
+  token_type_not_allowed: 'the "typ" header is not one that the issuer entry accepts',
+  issuer_unknown: 'no configured issuer has exactly the "iss" of the token',
+  issuer_unavailable: 'the keys of the issuer could not be obtained; says nothing about the token',
+  algorithm_not_allowed: 'the "alg" header is not in the allow-list of the issuer entry',
+  key_not_found: 'the issuer publishes no key that fits the "kid" and "alg" of the token',
+  key_invalid: 'the matching key of the issuer is unusable',
+  signature_invalid: 'the signature does not verify with the key of the issuer',
+  audience_mismatch: 'the token is meant for another audience',
+  claim_missing: 'a required claim is absent',
+  claim_invalid: 'a claim has a wrong type or value',
+  token_expired: 'the token has expired',
+  token_not_yet_valid: 'the token is not valid yet ("nbf" or "iat" lies in the future)',
+  token_lifetime_too_long: 'the token lives longer than max_lifetime',
+  identity_invalid: 'the subject, client id or a group holds characters or a length that no principal may have',
+  locked: 'a lock names this principal',
+  no_grants: 'no grant allows this principal anything',
+  grants_expired: 'every grant that names this principal lies outside its validity window',
+  grants_unusable: 'no grant of this principal can be applied (invalid subject or variable)',
+  deny_unenforceable: 'a deny grant of this principal cannot be applied, so nothing is allowed',
+  account_ambiguous: 'grants in several accounts, and the user name names none of them',
+  account_not_allowed: 'the grants are for accounts that callout.accounts does not list',
+  permissions_too_large: 'the permissions exceed what nats-server accepts in one JWT',
+  session_too_short: 'the token or a grant ends before session.min_remaining has passed',
+  grants_unavailable: 'the grants could not be read in time; says nothing about the client',
+  audit_unavailable: 'the decision could not be recorded in time, so it was not an admission',
+  deadline_exceeded: 'the decision was not ready before the deadline',
+  overloaded: 'too many requests were in flight',
+  internal: 'a bug; the log has the details',
+} as const
+
+export type DenyReason = keyof typeof DENY_REASONS
+
+/**
+ * Why a message on the callout subject was not answered at all: it is not a genuine authorization request, so nothing in
+ * it can be trusted enough to record. Counted under these codes.
+ */
+export const ABORT_CODES = {
+  request_empty: 'the message has no body',
+  request_oversized: 'the message is larger than any authorization request',
+  request_malformed: 'the body is not an authorization request JWT',
+  request_not_sealed: 'the request is in the clear although callout.xkey_seed_files is set',
+  request_sealed: 'the request is sealed although no xkey is configured',
+  request_seal_invalid: 'none of our xkeys opens the seal',
+  request_xkey_mismatch: 'the xkey header and server_id.xkey differ',
+  request_signature_invalid: 'the signature does not verify with the key of the issuing server',
+  request_issuer_invalid: 'the issuer is not the server that the request names',
+  request_audience_invalid: 'the audience is not nats-authorization-request',
+  request_subject_unknown: 'the request is meant for an issuer whose seed we do not hold',
+  request_expired: 'the request lies outside its validity window',
+  request_replayed: 'the same request was seen before',
+} as const
+
+export type AbortCode = keyof typeof ABORT_CODES

@@ -1,0 +1,49 @@
+import type { AuditEntry } from '../core/audit-entry.ts'
+import type { CalloutErrorCode } from '../core/errors.ts'
+import type { AbortCode } from '../core/reasons.ts'
+
+/** Steps of one request, in order; the label of the stage histogram. */
+export const STAGES = ['open', 'verify', 'grants', 'decide', 'sign', 'audit', 'respond'] as const
+export type Stage = (typeof STAGES)[number]
+
+/** Milliseconds spent in each step that the request reached. */
+export type StageDurations = Partial<Record<Stage, number>>
+
+/** What became of the answer: `late` is an answer that was not sent because the deadline had passed. */
+export type Delivery = 'sent' | 'late' | 'failed'
+
+/**
+ * One function per business event; the implementation in `telemetry/` feeds metric and log line together, so the two
+ * cannot drift. Implementations never throw and never block.
+ */
+export interface CalloutEvents {
+  /** A message that was not a genuine authorization request; it got no answer. */
+  requestAborted(code: AbortCode): void
+  /** A decision was made, and recorded if `recorded`; called once for each genuine request. */
+  decided(entry: AuditEntry, durations: StageDurations, recorded: boolean, delivery: Delivery): void
+  /** The row of a denial is lost, or the row of an allow could not be confirmed (which made it a denial). */
+  auditFailed(outcome: 'allow' | 'deny', rows: number, error: unknown): void
+  /** Requests that are being worked on right now. */
+  inFlight(count: number): void
+  /** One round trip of a natural batch ended. */
+  batchSettled(kind: 'grants' | 'audit', items: number, durationMs: number, failure: CalloutErrorCode | undefined): void
+  /** The keys of an issuer were fetched, or not. */
+  keySetRefreshed(issuerId: string, failure: string | undefined): void
+  /** The connection to nats-server changed. */
+  natsConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
+  /** A call to Spanner failed; `recovered` reports the first success after failures. */
+  storeFault(operation: string, code: CalloutErrorCode, detail: string): void
+  storeRecovered(operation: string, downMs: number): void
+  /** A bug was caught; the request it belongs to was denied with `internal`. */
+  unexpected(where: string, error: unknown): void
+}
+
+/** One line of `/readyz`: a part of the service and, when it is not ready, why and since when. */
+export interface ReadinessCheck {
+  readonly part: string
+  readonly ready: boolean
+  readonly why?: string
+}
+
+/** Asked at each `/readyz`; answers from memory, never waits. */
+export type ReadinessProbe = () => readonly ReadinessCheck[]

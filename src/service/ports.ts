@@ -1,0 +1,95 @@
+import type { AuditEntry } from '../core/audit-entry.ts'
+import type { Allow } from '../core/decision.ts'
+import type { Grant, Lock, Policy, RoleBinding } from '../core/grant.ts'
+import type { Identity, TokenFacts } from '../core/identity.ts'
+import type { DenyReason } from '../core/reasons.ts'
+import type { AuthorizationRequest } from '../core/request.ts'
+
+/** A point on `Clock.monotonicMs()` after which the answer is of no use to the caller. */
+export type DeadlineMs = number
+
+/** Time as a parameter. The system clock is `service/clock.ts`; tests bring their own. */
+export interface Clock {
+  /** Wall clock, epoch milliseconds, with fractions allowed. For timestamps and validity windows. */
+  nowMs(): number
+  /** Never goes back. For deadlines and durations. */
+  monotonicMs(): number
+  /** Calls back once, not before `delayMs` have passed; the returned function cancels. Does not keep the process alive. */
+  after(delayMs: number, callback: () => void): () => void
+}
+
+export type Verification =
+  | { readonly accepted: true; readonly identity: Identity }
+  | {
+      readonly accepted: false
+      readonly reason: DenyReason
+      readonly detail: string
+      /** What could be read of the token, unverified; empty when nothing could. */
+      readonly token: TokenFacts
+      /** Set when an issuer entry was chosen. */
+      readonly issuerId?: string
+    }
+
+/**
+ * Verifies a client's token and maps it to an identity.
+ * A refusal is a value. Throws `CalloutError('ERR_ISSUER_UNAVAILABLE')` when the keys could not be obtained before the
+ * deadline: that says nothing about the token.
+ */
+export interface TokenVerifier {
+  verify(token: string, deadlineMs: DeadlineMs): Promise<Verification>
+}
+
+/**
+ * Reads what the store says about principals at one timestamp not older than the call: grants and locks of the given
+ * principals, their role bindings, and the grants of the bound roles (whatever the window of the binding).
+ * Rows are returned as stored, unparsed subjects included. Duplicate and unknown principals are fine.
+ * Throws `CalloutError('ERR_GRANTS_UNAVAILABLE')` when the store did not answer before the deadline.
+ */
+export interface PolicyReader {
+  read(principals: readonly string[], deadlineMs: DeadlineMs): Promise<Policy>
+}
+
+/**
+ * Appends entries to the decision log, all or none. Returns only when they are durable.
+ * Appending the same batch again is a success and adds nothing, so that a caller may retry after an unclear failure.
+ * Throws `CalloutError('ERR_AUDIT_UNAVAILABLE')` when durability is not known at the deadline (the rows may exist).
+ */
+export interface DecisionLog {
+  append(entries: readonly AuditEntry[], deadlineMs: DeadlineMs): Promise<void>
+}
+
+/** Makes the signed user JWT of an allow and checks it before returning. Throws only on a bug. Pure CPU. */
+export interface UserJwtIssuer {
+  issue(allow: Allow, request: AuthorizationRequest, userName: string): string
+}
+
+/** A grant as an admin adds it; the store assigns nothing but the time. */
+export interface NewGrant extends Grant {
+  readonly reason: string
+  readonly createdBy: string
+}
+
+export interface StoredGrant extends NewGrant {
+  /** RFC 3339 commit timestamp. */
+  readonly createdAt: string
+}
+
+export interface GrantFilter {
+  readonly principal?: string
+  readonly account?: string
+}
+
+/**
+ * Rows of policy as an admin edits them. Writes are single transactions.
+ * A row that the database refuses (CHECK constraint, length) throws `ERR_STORE_REFUSED` and names the constraint; an id
+ * that exists throws `ERR_STORE_CONFLICT`; removing what is not there throws `ERR_STORE_NOT_FOUND`; an unreachable store
+ * throws `ERR_STORE_UNAVAILABLE`.
+ */
+export interface PolicyAdmin {
+  addGrants(grants: readonly NewGrant[]): Promise<void>
+  /** Ordered by principal and id; at most `limit` rows. */
+  listGrants(filter: GrantFilter, limit: number): Promise<StoredGrant[]>
+  removeGrant(id: string, actor: { readonly reason: string; readonly removedBy: string }): Promise<StoredGrant>
+  addRoleBinding(binding: RoleBinding & { readonly reason: string; readonly createdBy: string }): Promise<void>
+  addLock(lock: Lock & { readonly reason: string; readonly createdBy: string }): Promise<void>
+}
