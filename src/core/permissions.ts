@@ -1,4 +1,6 @@
-/** The two sides of a user JWT as nats-server reads them; an absent list on both keys of a side would mean full access. */
+import type { Action, Effect } from './grant.ts'
+
+/** The two sides of a user JWT as nats-server reads them. */
 export interface Permissions {
   readonly publish: SubjectPermission
   readonly subscribe: SubjectPermission
@@ -8,4 +10,40 @@ export interface Permissions {
 export interface SubjectPermission {
   readonly allow: readonly string[]
   readonly deny: readonly string[]
+}
+
+/** A grant after parsing and expansion: a valid subject, and what is to be done with it. */
+export interface ExpandedGrant {
+  readonly action: Action
+  readonly effect: Effect
+  readonly subject: string
+  readonly queue?: string
+}
+
+/**
+ * Compiles grants to permissions. nats-server lets deny win over allow, and takes a side whose lists are both empty for
+ * full access (`server/accounts.go` buildPermissionsFromJwt), so a side on which nothing is allowed is closed with `>`.
+ */
+export function compilePermissions(grants: readonly ExpandedGrant[]): Permissions {
+  return { publish: compileSide(grants, 'publish'), subscribe: compileSide(grants, 'subscribe') }
+}
+
+function compileSide(grants: readonly ExpandedGrant[], action: Action): SubjectPermission {
+  const allow = entries(grants, action, 'allow')
+  if (allow.length === 0) return { allow, deny: ['>'] }
+  return { allow, deny: entries(grants, action, 'deny') }
+}
+
+function entries(grants: readonly ExpandedGrant[], action: Action, effect: Effect): string[] {
+  const found = new Set<string>()
+  for (const grant of grants) {
+    if (grant.action !== action || grant.effect !== effect) continue
+    found.add(grant.queue === undefined ? grant.subject : `${grant.subject} ${grant.queue}`)
+  }
+  return [...found].sort()
+}
+
+/** Size of the permissions as they will stand in the JWT, before base64url; bytes. */
+export function permissionsBytes(permissions: Permissions): number {
+  return new TextEncoder().encode(JSON.stringify(permissions)).length
 }

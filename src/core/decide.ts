@@ -1,0 +1,164 @@
+import type { Decision, Deny, SkippedGrant } from './decision.ts'
+import type { Policy } from './grant.ts'
+import type { Identity } from './identity.ts'
+import { compilePermissions, permissionsBytes } from './permissions.ts'
+import { lockablePrincipals } from './principal.ts'
+import type { DenyReason } from './reasons.ts'
+import { appliedGrants, type AppliedGrant, type AppliedGrants, type UnenforceableDeny } from './applied-grants.ts'
+
+/** The operator's rules for placement and for how long a session may last. */
+export interface SessionRules {
+  /** Accounts into which a client may be placed. nats-server itself lets a callout place a user anywhere, SYS included. */
+  readonly accounts: ReadonlySet<string>
+  readonly maxMs: number
+  /** 0 to 1: by how much of its length a session may be shortened at random, so that storms do not come back as storms. */
+  readonly jitter: number
+  /** A session shorter than this is refused: the client would reconnect at once, again and again. */
+  readonly minRemainingMs: number
+}
+
+export interface DecisionInput {
+  readonly id: string
+  readonly identity: Identity
+  /** User name that the client sent; names the account when grants lie in several. */
+  readonly wantedAccount: string | undefined
+  readonly policy: Policy
+  readonly rules: SessionRules
+  /** Epoch milliseconds. */
+  readonly nowMs: number
+  /** Uniform in [0, 1). */
+  readonly random: number
+}
+
+/**
+ * nats-server takes JWTs up to 1 MiB and payloads up to `max_payload` (1 MiB by default); the user JWT is base64 within base64
+ * (×1.78), so 256 KiB of permissions leave room for everything else.
+ */
+export const PERMISSIONS_BYTES_MAX = 256 * 1024
+
+/**
+ * Decides what a verified identity may do. Pure, total, and the only place where an allow is made: permissions ⊆ grants in
+ * force at `nowMs`, expiry ≤ token expiry, ≤ the end of every grant used, ≤ the start of any deny that is still to come,
+ * ≤ the session maximum. A deny that cannot be applied refuses everything: leaving it out would grant more than was meant.
+ */
+export function decide(input: DecisionInput): Decision {
+  const { identity, policy, nowMs } = input
+  const lockIds = activeLocks(identity, policy, nowMs)
+  if (lockIds.length > 0) return deny(input, 'locked', { lockIds })
+
+  const applied = appliedGrants(identity, policy, nowMs)
+  const { denies, laterDenies, unenforceable } = applied
+  const allows = applied.allows.filter((grant) => input.rules.accounts.has(grant.account))
+  const misplaced = applied.allows.filter((grant) => !input.rules.accounts.has(grant.account))
+  const skipped = [...applied.skipped, ...skippedFor('account_not_allowed', misplaced)]
+  const placement = place(input.wantedAccount, allows, skipped)
+  if ('reason' in placement) return deny(input, placement.reason, { skipped, detail: placement.detail })
+  const { account } = placement
+
+  const blocking = unenforceable.filter((grant) => grant.account === account)
+  if (blocking.length > 0) return deny(input, 'deny_unenforceable', { skipped, detail: describe(blocking) })
+
+  const used = allows.filter((grant) => grant.account === account)
+  const elsewhere = allows.filter((grant) => grant.account !== account)
+  const permissions = compilePermissions([...used, ...denies.filter((grant) => grant.account === account)])
+  const bytes = permissionsBytes(permissions)
+  if (bytes > PERMISSIONS_BYTES_MAX) {
+    return deny(input, 'permissions_too_large', {
+      skipped,
+      detail: `${bytes} bytes of permissions, at most ${PERMISSIONS_BYTES_MAX}`,
+    })
+  }
+
+  const expiresAt = sessionEnd(
+    input,
+    used,
+    laterDenies.filter((grant) => grant.account === account),
+  )
+  if (expiresAt * 1000 - nowMs < input.rules.minRemainingMs) {
+    return deny(input, 'session_too_short', { skipped, detail: `the session would end at ${expiresAt}` })
+  }
+  return {
+    id: input.id,
+    decidedAtMs: nowMs,
+    outcome: 'allow',
+    account,
+    permissions,
+    expiresAt,
+    grantIds: [...new Set(used.map((grant) => grant.id))],
+    skippedGrants: [...skipped, ...skippedFor('other_account', elsewhere)],
+  }
+}
+
+function activeLocks(identity: Identity, policy: Policy, nowMs: number): string[] {
+  const targets = new Set(lockablePrincipals(identity))
+  return policy.locks
+    .filter((lock) => targets.has(lock.target) && (lock.expiresAtMs === undefined || lock.expiresAtMs > nowMs))
+    .map((lock) => lock.id)
+}
+
+function place(
+  wantedAccount: string | undefined,
+  allows: readonly AppliedGrant[],
+  skipped: readonly SkippedGrant[],
+): { account: string } | { reason: DenyReason; detail?: string } {
+  const accounts = new Set(allows.map((grant) => grant.account))
+  const [only, another] = accounts
+  if (only === undefined) return { reason: whyNothingApplies(skipped) }
+  if (another === undefined) return { account: only }
+  if (wantedAccount !== undefined && accounts.has(wantedAccount)) return { account: wantedAccount }
+  return { reason: 'account_ambiguous', detail: `grants in ${[...accounts].sort().join(', ')}` }
+}
+
+function whyNothingApplies(skipped: readonly SkippedGrant[]): DenyReason {
+  const why = new Set(skipped.map((grant) => grant.why))
+  if (why.has('account_not_allowed')) return 'account_not_allowed'
+  if (why.has('subject_invalid') || why.has('variable_unresolved')) return 'grants_unusable'
+  if (why.has('expired') || why.has('not_yet_valid')) return 'grants_expired'
+  return 'no_grants'
+}
+
+/** Whole seconds, rounded down: nats-server ends the connection at that second. */
+function sessionEnd(
+  input: DecisionInput,
+  used: readonly AppliedGrant[],
+  laterDenies: AppliedGrants['laterDenies'],
+): number {
+  const { identity, rules, nowMs } = input
+  let endMs = Math.min((identity.token.expiresAt ?? 0) * 1000, nowMs + rules.maxMs)
+  for (const grant of used) endMs = Math.min(endMs, grant.validUntilMs ?? Number.POSITIVE_INFINITY)
+  for (const grant of laterDenies) endMs = Math.min(endMs, grant.validFromMs)
+  const lengthMs = endMs - nowMs
+  const shortenedMs = lengthMs * (1 - rules.jitter * input.random)
+  return Math.floor((nowMs + Math.max(shortenedMs, Math.min(lengthMs, rules.minRemainingMs + 1000))) / 1000)
+}
+
+function skippedFor(why: SkippedGrant['why'], grants: readonly AppliedGrant[]): SkippedGrant[] {
+  return grants.map((grant) => ({ id: grant.id, why }))
+}
+
+function describe(grants: readonly UnenforceableDeny[]): string {
+  return grants
+    .slice(0, 3)
+    .map((grant) => `deny grant ${grant.id}: ${grant.problem}`)
+    .join('; ')
+}
+
+function deny(
+  input: DecisionInput,
+  reason: DenyReason,
+  {
+    skipped = [],
+    lockIds = [],
+    detail,
+  }: { skipped?: readonly SkippedGrant[]; lockIds?: string[]; detail?: string | undefined },
+): Deny {
+  return {
+    id: input.id,
+    decidedAtMs: input.nowMs,
+    outcome: 'deny',
+    reason,
+    ...(detail === undefined ? {} : { detail }),
+    lockIds,
+    skippedGrants: skipped,
+  }
+}
