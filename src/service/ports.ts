@@ -43,7 +43,8 @@ export interface TokenVerifier {
  * Reads what the store says about principals at one timestamp not older than the call: grants and locks of the given
  * principals, their role bindings, and the grants of the bound roles (whatever the window of the binding).
  * Rows are returned as stored, unparsed subjects included. Duplicate and unknown principals are fine.
- * Throws `CalloutError('ERR_GRANTS_UNAVAILABLE')` when the store did not answer before the deadline.
+ * Throws `CalloutError('ERR_GRANTS_UNAVAILABLE')` when the store did not answer before the deadline, and
+ * `ERR_STORE_REFUSED` when it did but the rows cannot be used (too many, or of an unexpected shape).
  */
 export interface PolicyReader {
   read(principals: readonly string[], deadlineMs: DeadlineMs): Promise<Policy>
@@ -52,7 +53,8 @@ export interface PolicyReader {
 /**
  * Appends entries to the decision log, all or none. Returns only when they are durable.
  * Appending the same batch again is a success and adds nothing, so that a caller may retry after an unclear failure.
- * Throws `CalloutError('ERR_AUDIT_UNAVAILABLE')` when durability is not known at the deadline (the rows may exist).
+ * Throws `CalloutError('ERR_AUDIT_UNAVAILABLE')` when durability is not known at the deadline (the rows may exist), and
+ * `ERR_STORE_REFUSED` when the database refuses a row for what it holds (then none is stored).
  */
 export interface DecisionLog {
   append(entries: readonly AuditEntry[], deadlineMs: DeadlineMs): Promise<void>

@@ -1,0 +1,72 @@
+import type { AuditEntry } from '../core/audit-entry.ts'
+import { CalloutError } from '../core/errors.ts'
+import { Batcher } from './batcher.ts'
+import type { CalloutEvents } from './events.ts'
+import type { Clock, DeadlineMs, DecisionLog } from './ports.ts'
+
+/** Spanner commits cost per commit up to about a hundred rows of this width, and per row beyond; see `npm run bench`. */
+const ROWS_PER_COMMIT_MAX = 100
+/** Two, so that a slow commit does not hold every decision, and few, so that batches fill under load. */
+const COMMITS_IN_FLIGHT_MAX = 2
+
+export interface AuditWriterOptions {
+  readonly log: DecisionLog
+  readonly waitingMax: number
+  readonly clock: Clock
+  readonly events: Pick<CalloutEvents, 'batchSettled'>
+}
+
+/** Writes entries in group commits. */
+export interface AuditWriter {
+  /** Returns once the entry is durable; throws a `CalloutError` when that is not known at the deadline. */
+  record(entry: AuditEntry, deadlineMs: DeadlineMs): Promise<void>
+}
+
+/**
+ * Group commit over a `DecisionLog`: entries that wait at the same moment share one commit. When the database refuses a
+ * batch for what a row holds, each entry is committed alone, so that one row cannot take the others with it.
+ */
+export function createAuditWriter({ log, waitingMax, clock, events }: AuditWriterOptions): AuditWriter {
+  const batcher = new Batcher<AuditEntry, CalloutError | undefined>({
+    run: (entries, deadlineMs) => appendTogether(log, entries, deadlineMs),
+    itemsMax: ROWS_PER_COMMIT_MAX,
+    inFlightMax: COMMITS_IN_FLIGHT_MAX,
+    waitingMax,
+    clock,
+    settled: (items, durationMs, failure) => events.batchSettled('audit', items, durationMs, failure),
+  })
+  return {
+    async record(entry, deadlineMs) {
+      const failure = await batcher.submit(entry, deadlineMs)
+      if (failure !== undefined) throw failure
+    },
+  }
+}
+
+async function appendTogether(
+  log: DecisionLog,
+  entries: readonly AuditEntry[],
+  deadlineMs: DeadlineMs,
+): Promise<(CalloutError | undefined)[]> {
+  try {
+    await log.append(entries, deadlineMs)
+    return entries.map(() => undefined)
+  } catch (error) {
+    if (entries.length === 1 || !(error instanceof CalloutError) || error.code !== 'ERR_STORE_REFUSED') throw error
+    return Promise.all(entries.map((entry) => appendAlone(log, entry, deadlineMs)))
+  }
+}
+
+async function appendAlone(
+  log: DecisionLog,
+  entry: AuditEntry,
+  deadlineMs: DeadlineMs,
+): Promise<CalloutError | undefined> {
+  try {
+    await log.append([entry], deadlineMs)
+    return undefined
+  } catch (error) {
+    if (error instanceof CalloutError) return error
+    throw error
+  }
+}

@@ -1,0 +1,286 @@
+import { auditedRequest, type AuditEntry } from '../core/audit-entry.ts'
+import { decide, type SessionRules } from '../core/decide.ts'
+import type { Allow, Decision, Deny } from '../core/decision.ts'
+import { CalloutError } from '../core/errors.ts'
+import type { Identity, TokenFacts } from '../core/identity.ts'
+import { lockablePrincipals, principalOf } from '../core/principal.ts'
+import type { DenyReason } from '../core/reasons.ts'
+import type { AuthorizationRequest, TokenSource } from '../core/request.ts'
+import type { AuditWriter } from './audit-writer.ts'
+import { within } from './deadline.ts'
+import type { CalloutEvents, Delivery, Stage, StageDurations } from './events.ts'
+import type { Clock, DeadlineMs, PolicyReader, TokenVerifier, UserJwtIssuer } from './ports.ts'
+import { tokenOf } from './token-source.ts'
+
+/** What nats-server is told: the user JWT of an admission, or `reason decision-id` of a refusal, nothing more. */
+export type Answer = { readonly allow: string } | { readonly deny: string }
+
+/** Puts an answer on the wire; `failed` when it could not. */
+export type Respond = (answer: Answer) => Delivery
+
+export interface AuthorizerOptions {
+  readonly verifier: TokenVerifier
+  readonly policyReader: PolicyReader
+  readonly auditWriter: AuditWriter
+  readonly userJwtIssuer: UserJwtIssuer
+  readonly clock: Clock
+  /** A fresh decision id for this instant. */
+  readonly newDecisionId: (nowMs: number) => string
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  readonly events: CalloutEvents
+  readonly rules: SessionRules
+  readonly tokenSources: readonly TokenSource[]
+  readonly tokenBytesMax: number
+  /** From receipt to answer. */
+  readonly deadlineMs: number
+  readonly inFlightMax: number
+  readonly instanceId: string
+  readonly serviceVersion: string
+}
+
+/**
+ * Shares of the deadline by which a step has to be done. An issuer that hangs leaves time to say so in the audit, and so
+ * does a store; the last share is for signing the answer and for its way back.
+ */
+const VERIFY_SHARE = 0.4
+const GRANTS_SHARE = 0.7
+const AUDIT_SHARE = 0.95
+
+/** Everything that becomes known of one request on its way. */
+interface Attempt {
+  readonly request: AuthorizationRequest
+  readonly receivedAtMs: number
+  readonly durations: StageDurations
+  identity?: Identity
+  issuerId?: string
+  token: TokenFacts
+  grantsReadTimestamp?: string
+}
+
+/**
+ * The way of one request: token, identity, grants, decision, user JWT, audit row, answer. Nothing is answered that is not
+ * recorded, except a denial whose row could not be written (counted, and alarmed on). An allow that could not be recorded
+ * becomes a denial. Nothing is answered after the deadline.
+ */
+export class Authorizer {
+  readonly #options: AuthorizerOptions
+  #inFlight = 0
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Judges and answers one genuine request. Rejects only on a bug in the answering itself.
+   * @param receivedAtMs `clock.monotonicMs()` when the message arrived; the deadline counts from there.
+   * @param openMs milliseconds already spent on opening and verifying the request.
+   */
+  async handle(request: AuthorizationRequest, receivedAtMs: number, openMs: number, respond: Respond): Promise<void> {
+    const attempt: Attempt = { request, receivedAtMs, durations: { open: openMs }, token: {} }
+    if (this.#inFlight >= this.#options.inFlightMax) return this.#shed(attempt, respond)
+    this.#count(1)
+    try {
+      const { decision, userJwt } = await this.#judge(attempt)
+      await this.#recordAndAnswer(attempt, decision, userJwt, respond)
+    } finally {
+      this.#count(-1)
+    }
+  }
+
+  #count(change: 1 | -1): void {
+    this.#inFlight += change
+    this.#options.events.inFlight(this.#inFlight)
+  }
+
+  /** Answers at once; the row follows when there is room for it, and is counted as lost when there is none. */
+  #shed(attempt: Attempt, respond: Respond): void {
+    const decision = this.#deny('overloaded', `${this.#inFlight} requests in flight`)
+    const delivery = this.#answer(attempt, { deny: denyText(decision) }, respond)
+    const entry = this.#entry(attempt, decision)
+    this.#options.auditWriter.record(entry, this.#deadline(attempt, AUDIT_SHARE)).then(
+      () => this.#options.events.decided(entry, attempt.durations, true, delivery),
+      (error: unknown) => {
+        this.#options.events.auditFailed('deny', 1, error)
+        this.#options.events.decided(entry, attempt.durations, false, delivery)
+      },
+    )
+  }
+
+  async #judge(attempt: Attempt): Promise<{ decision: Decision; userJwt?: string }> {
+    try {
+      const decision = await this.#decide(attempt)
+      if (decision.outcome === 'deny') return { decision }
+      const userJwt = this.#timed(attempt, 'sign', () => this.#sign(attempt, decision))
+      return { decision, userJwt }
+    } catch (error) {
+      this.#options.events.unexpected('authorizer', error)
+      return { decision: this.#deny('internal') }
+    }
+  }
+
+  async #decide(attempt: Attempt): Promise<Decision> {
+    const { clock, verifier, policyReader, tokenSources, tokenBytesMax } = this.#options
+    const found = tokenOf(attempt.request, tokenSources, tokenBytesMax)
+    if ('reason' in found) return this.#deny(found.reason, found.detail)
+
+    const verifyBy = this.#deadline(attempt, VERIFY_SHARE)
+    const verification = await this.#stage(attempt, 'verify', 'issuer_unavailable', () =>
+      within(verifier.verify(found.token, verifyBy), verifyBy, clock, 'token verification'),
+    )
+    if ('outcome' in verification) return verification
+    if (!verification.accepted) {
+      attempt.token = verification.token
+      if (verification.issuerId !== undefined) attempt.issuerId = verification.issuerId
+      return this.#deny(verification.reason, verification.detail)
+    }
+    const { identity } = verification
+    attempt.identity = identity
+    attempt.issuerId = identity.issuerId
+    attempt.token = identity.token
+
+    const grantsBy = this.#deadline(attempt, GRANTS_SHARE)
+    const policy = await this.#stage(attempt, 'grants', 'grants_unavailable', () =>
+      within(policyReader.read(lockablePrincipals(identity), grantsBy), grantsBy, clock, 'reading grants'),
+    )
+    if ('outcome' in policy) return policy
+    attempt.grantsReadTimestamp = policy.readTimestamp
+
+    return this.#timed(attempt, 'decide', () => {
+      const nowMs = clock.nowMs()
+      return decide({
+        id: this.#options.newDecisionId(nowMs),
+        identity,
+        wantedAccount: attempt.request.credentials.user,
+        policy,
+        rules: this.#options.rules,
+        nowMs,
+        random: this.#options.random(),
+      })
+    })
+  }
+
+  /** Runs a step that may find out nothing; a failure of the dependency is a denial of its own, a bug is thrown on. */
+  async #stage<T extends object>(
+    attempt: Attempt,
+    stage: Stage,
+    reason: DenyReason,
+    run: () => Promise<T>,
+  ): Promise<T | Deny> {
+    const startedMs = this.#options.clock.monotonicMs()
+    try {
+      return await run()
+    } catch (error) {
+      if (!(error instanceof CalloutError)) throw error
+      return this.#deny(error.code === 'ERR_OVERLOADED' ? 'overloaded' : reason, `${error.code}: ${error.message}`)
+    } finally {
+      attempt.durations[stage] = this.#options.clock.monotonicMs() - startedMs
+    }
+  }
+
+  #timed<T>(attempt: Attempt, stage: Stage, run: () => T): T {
+    const startedMs = this.#options.clock.monotonicMs()
+    try {
+      return run()
+    } finally {
+      attempt.durations[stage] = this.#options.clock.monotonicMs() - startedMs
+    }
+  }
+
+  #sign(attempt: Attempt, allow: Allow): string {
+    if (attempt.identity === undefined) throw new TypeError('an allow without an identity')
+    return this.#options.userJwtIssuer.issue(allow, attempt.request, principalOf(attempt.identity))
+  }
+
+  async #recordAndAnswer(
+    attempt: Attempt,
+    decision: Decision,
+    userJwt: string | undefined,
+    respond: Respond,
+  ): Promise<void> {
+    const { events } = this.#options
+    const entry = this.#entry(attempt, decision)
+    const failure = await this.#record(attempt, entry)
+    if (failure === undefined) {
+      const delivery = this.#answer(attempt, answerOf(decision, userJwt), respond)
+      return events.decided(entry, attempt.durations, true, delivery)
+    }
+    events.auditFailed(decision.outcome, 1, failure.error)
+    const answered: Deny =
+      decision.outcome === 'deny'
+        ? decision
+        : { ...this.#deny('audit_unavailable', messageOf(failure.error)), id: decision.id }
+    const delivery = this.#answer(attempt, { deny: denyText(answered) }, respond)
+    events.decided({ ...entry, decision: answered }, attempt.durations, false, delivery)
+  }
+
+  async #record(attempt: Attempt, entry: AuditEntry): Promise<{ error: unknown } | undefined> {
+    const { auditWriter, clock } = this.#options
+    const startedMs = clock.monotonicMs()
+    const recordBy = this.#deadline(attempt, AUDIT_SHARE)
+    try {
+      await within(auditWriter.record(entry, recordBy), recordBy, clock, 'recording the decision')
+      return undefined
+    } catch (error) {
+      if (!(error instanceof CalloutError)) this.#options.events.unexpected('audit', error)
+      return { error }
+    } finally {
+      attempt.durations.audit = clock.monotonicMs() - startedMs
+    }
+  }
+
+  #answer(attempt: Attempt, answer: Answer, respond: Respond): Delivery {
+    if (this.#options.clock.monotonicMs() >= this.#deadline(attempt, 1)) return 'late'
+    return this.#timed(attempt, 'respond', () => respond(answer))
+  }
+
+  #deadline(attempt: Attempt, share: number): DeadlineMs {
+    return attempt.receivedAtMs + this.#options.deadlineMs * share
+  }
+
+  #deny(reason: DenyReason, detail?: string): Deny {
+    const decidedAtMs = this.#options.clock.nowMs()
+    return {
+      id: this.#options.newDecisionId(decidedAtMs),
+      decidedAtMs,
+      outcome: 'deny',
+      reason,
+      ...(detail === undefined ? {} : { detail }),
+      lockIds: [],
+      skippedGrants: [],
+    }
+  }
+
+  #entry(attempt: Attempt, decision: Decision): AuditEntry {
+    const { identity, issuerId, grantsReadTimestamp } = attempt
+    const { clock, instanceId, serviceVersion } = this.#options
+    return {
+      decision,
+      request: auditedRequest(attempt.request),
+      ...(identity === undefined ? {} : { principal: principalOf(identity) }),
+      ...(identity?.clientId === undefined ? {} : { clientId: identity.clientId }),
+      ...(issuerId === undefined ? {} : { issuerId }),
+      ...(grantsReadTimestamp === undefined ? {} : { grantsReadTimestamp }),
+      groups: identity?.groups ?? [],
+      token: attempt.token,
+      instanceId,
+      serviceVersion,
+      elapsedMicros: Math.round((clock.monotonicMs() - attempt.receivedAtMs) * 1000),
+    }
+  }
+}
+
+function answerOf(decision: Decision, userJwt: string | undefined): Answer {
+  if (decision.outcome === 'deny') return { deny: denyText(decision) }
+  if (userJwt === undefined) throw new TypeError('an allow without a user JWT')
+  return { allow: userJwt }
+}
+
+/** nats-server logs this text and puts it in an event that members of the callout account can read. */
+function denyText(decision: Deny): string {
+  return `${decision.reason} ${decision.id}`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof CalloutError ? `${error.code}: ${error.message}` : 'unexpected error'
+}
