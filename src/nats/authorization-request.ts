@@ -1,0 +1,125 @@
+import type { AbortCode } from '../core/reasons.ts'
+import type { AuthorizationRequest } from '../core/request.ts'
+import type { Clock } from '../service/ports.ts'
+import { isAuthorizationClaims, toAuthorizationRequest } from './authorization-claims.ts'
+import type { AuthorizationClaims } from './authorization-claims.ts'
+import { decodeJwt } from './jwt.ts'
+import type { JwtDefect } from './jwt.ts'
+import { isSealed } from './keys.ts'
+import type { XKey } from './keys.ts'
+import { createServerKeys } from './nkey.ts'
+import { createReplayGuard } from './replay-guard.ts'
+
+/** The header in which a server names the curve key that it sealed the request with (`server/auth_callout.go`). */
+export const SERVER_XKEY_HEADER = 'Nats-Server-Xkey'
+
+/**
+ * The largest message that is looked at. A request is about 1.1 KB and credentials; nats-server copies an MQTT password twice, so a
+ * token of 16 KiB makes 44 KB in base64url, and an mTLS chain of ten certificates 30 KB.
+ */
+export const REQUEST_BYTES_MAX = 128 * 1024
+
+/** How far the clocks of a server and ours may differ. A server that is further off is told apart by `request_expired`. */
+export const CLOCK_TOLERANCE_SECONDS = 60
+
+const REQUEST_AUDIENCE = 'nats-authorization-request'
+
+/** A request may be accepted from one tolerance before its `iat` until one tolerance after it. */
+const REPLAY_WINDOW_MS = 2 * CLOCK_TOLERANCE_SECONDS * 1000
+
+/** Seals an answer for the server that sent the request. */
+export type Seal = (response: Uint8Array) => Uint8Array
+
+export type DecodedRequest =
+  { readonly aborted: AbortCode } | { readonly request: AuthorizationRequest; readonly seal?: Seal }
+
+/** `serverXKey` is the content of the `Nats-Server-Xkey` header, if the message has one. */
+export type DecodeRequest = (data: Uint8Array, serverXKey: string | undefined) => DecodedRequest
+
+export interface RequestDecoderOptions {
+  /** Public keys of the issuers whose seeds we hold. */
+  readonly issuerKeys: ReadonlySet<string>
+  /** When there is one, requests in the clear are refused; without one, sealed requests. Several during a rotation. */
+  readonly xkeys: readonly XKey[]
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
+}
+
+/**
+ * Makes the decoder of messages on `$SYS.REQ.USER.AUTH`. It answers with a request that a server signed for us just now and that was not seen
+ * before, or with the code of the first check that failed; it never throws on any input.
+ *
+ * The key of a server is made by the server itself and vouched for by nobody: that only servers can publish on the subject is
+ * the doing of nats-server. Source of the checks: nats-server `server/auth_callout.go`, ADR-26.
+ */
+export function createRequestDecoder(options: RequestDecoderOptions): DecodeRequest {
+  const { issuerKeys, xkeys, clock } = options
+  const serverKeys = createServerKeys()
+  const replays = createReplayGuard({ windowMs: REPLAY_WINDOW_MS, monotonicMs: () => clock.monotonicMs() })
+
+  return (data, serverXKey) => {
+    if (data.length === 0) return { aborted: 'request_empty' }
+    if (data.length > REQUEST_BYTES_MAX) return { aborted: 'request_oversized' }
+    const opened = openRequest(data, serverXKey, xkeys)
+    if ('aborted' in opened) return opened
+    const decoded = decodeJwt(opened.plain, serverKeys)
+    if ('defect' in decoded) return { aborted: ABORT_OF_DEFECT[decoded.defect] }
+    const { claims } = decoded
+    if (!isAuthorizationClaims(claims)) return { aborted: 'request_malformed' }
+    const aborted = firstFailure(claims, serverXKey, issuerKeys, clock.nowMs() / 1000)
+    if (aborted !== undefined) return { aborted }
+    const request = toAuthorizationRequest(claims)
+    if (!replays.admit(`${request.server.id} ${request.userNkey}`)) return { aborted: 'request_replayed' }
+    return opened.seal === undefined ? { request } : { request, seal: opened.seal }
+  }
+}
+
+const ABORT_OF_DEFECT: Readonly<Record<JwtDefect, AbortCode>> = {
+  malformed: 'request_malformed',
+  issuer_invalid: 'request_issuer_invalid',
+  signature_invalid: 'request_signature_invalid',
+}
+
+function openRequest(
+  data: Uint8Array,
+  serverXKey: string | undefined,
+  xkeys: readonly XKey[],
+): { aborted: AbortCode } | { plain: Uint8Array; seal?: Seal } {
+  if (!isSealed(data)) {
+    if (xkeys.length === 0) return { plain: data }
+    return { aborted: looksLikeJwt(data) ? 'request_not_sealed' : 'request_malformed' }
+  }
+  if (xkeys.length === 0) return { aborted: 'request_sealed' }
+  if (serverXKey === undefined) return { aborted: 'request_seal_invalid' }
+  for (const xkey of xkeys) {
+    const plain = xkey.open(data, serverXKey)
+    if (plain !== undefined) return { plain, seal: (response) => xkey.seal(response, serverXKey) }
+  }
+  return { aborted: 'request_seal_invalid' }
+}
+
+/** `eyJ` is `{"` in base64url; nats-server tells sealed answers apart by it as well. */
+function looksLikeJwt(data: Uint8Array): boolean {
+  return data[0] === 0x65 && data[1] === 0x79 && data[2] === 0x4a
+}
+
+function firstFailure(
+  claims: AuthorizationClaims,
+  serverXKey: string | undefined,
+  issuerKeys: ReadonlySet<string>,
+  nowSeconds: number,
+): AbortCode | undefined {
+  if (claims.iss !== claims.nats.server_id.id) return 'request_issuer_invalid'
+  if (claims.aud !== REQUEST_AUDIENCE) return 'request_audience_invalid'
+  if (!issuerKeys.has(claims.sub)) return 'request_subject_unknown'
+  if (claims.nats.server_id.xkey !== serverXKey) return 'request_xkey_mismatch'
+  if (!isTimely(claims, nowSeconds)) return 'request_expired'
+  return undefined
+}
+
+/**
+ * `exp` is the end of the server's patience cut to whole seconds, and may equal `iat`; how long a server is willing to wait is
+ * not our concern, so the age of the request counts, and `exp` only has to make sense.
+ */
+function isTimely({ iat, exp }: AuthorizationClaims, nowSeconds: number): boolean {
+  return Math.abs(nowSeconds - iat) <= CLOCK_TOLERANCE_SECONDS && exp >= iat
+}

@@ -1,0 +1,125 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Allow } from '../core/decision.ts'
+import type { Permissions, SubjectPermission } from '../core/permissions.ts'
+import type { AuthorizationRequest } from '../core/request.ts'
+import { parseSubjectPattern, problemOfQueue } from '../core/subject.ts'
+import type { Clock, UserJwtIssuer } from '../service/ports.ts'
+import { encodeJwt, parseJwt } from './jwt.ts'
+import type { JwtClaims } from './jwt.ts'
+import type { SigningKey } from './keys.ts'
+
+const CLAIMS_VERSION = 2
+/** `jwt.NoLimit`; zero would be a limit. nats-server does not enforce these on callout users, other tools read them. */
+const NO_LIMIT = -1
+
+/** The issuer keys whose seeds we hold, by their public key. */
+export type SigningKeys = ReadonlyMap<string, SigningKey>
+
+/** What goes back to the server for a request: a user JWT, or the constant text `<reason> <decision id>`. */
+export type Answer = { readonly allow: string } | { readonly deny: string }
+
+export type EncodeResponse = (request: AuthorizationRequest, answer: Answer) => Uint8Array
+
+export function signingKeysByPublicKey(keys: readonly SigningKey[]): SigningKeys {
+  return new Map(keys.map((key) => [key.publicKey, key]))
+}
+
+/**
+ * Makes user JWTs for server-configuration mode: `aud` is the account's name, `iss` the issuer that the request asked for, `jti` the id of the
+ * decision, `iat` its time. Subjects are checked again, since nats-server drops a deny entry that it cannot parse and takes empty lists
+ * for full access; the encoded JWT is read back and compared. Its signature is not verified again: nats-server refuses a bad one.
+ * Throws `TypeError` on what no correct decision contains, `RangeError` when the JWT is too large.
+ */
+export function createUserJwtIssuer(signingKeys: SigningKeys): UserJwtIssuer {
+  return {
+    issue(allow, request, userName) {
+      const key = signingKeyFor(request, signingKeys)
+      const claims = userClaims(allow, request, userName, key.publicKey)
+      const userJwt = encodeJwt(claims, key)
+      const readBack = parseJwt(Buffer.from(userJwt, 'latin1'))
+      if (!isDeepStrictEqual(readBack?.claims, claims))
+        throw new TypeError('the user JWT does not say what was decided')
+      return userJwt
+    },
+  }
+}
+
+/** Makes the encoder of authorization responses (nats-io/jwt `v2/authorization_claims.go`). Answers are in the clear; see `Seal`. */
+export function createResponseEncoder(signingKeys: SigningKeys, clock: Pick<Clock, 'nowMs'>): EncodeResponse {
+  return (request, answer) => {
+    const claims = {
+      sub: request.userNkey,
+      aud: request.server.id,
+      iat: Math.floor(clock.nowMs() / 1000),
+      nats: {
+        ...('allow' in answer ? { jwt: answer.allow } : { error: answer.deny }),
+        type: 'authorization_response',
+        version: CLAIMS_VERSION,
+      },
+    }
+    return Buffer.from(encodeJwt(claims, signingKeyFor(request, signingKeys)), 'latin1')
+  }
+}
+
+function signingKeyFor(request: AuthorizationRequest, signingKeys: SigningKeys): SigningKey {
+  const key = signingKeys.get(request.issuerKey)
+  if (key === undefined) throw new TypeError('the request names an issuer whose seed is not loaded')
+  return key
+}
+
+function userClaims(allow: Allow, request: AuthorizationRequest, userName: string, issuer: string): JwtClaims {
+  const iat = Math.floor(allow.decidedAtMs / 1000)
+  requireText('user name', userName)
+  requireText('account', allow.account)
+  requireText('decision id', allow.id)
+  if (!Number.isSafeInteger(allow.expiresAt) || allow.expiresAt <= iat) {
+    throw new TypeError('the expiry of an allow is not a whole second after the decision')
+  }
+  const { publish, subscribe } = checkedPermissions(allow.permissions)
+  return {
+    iss: issuer,
+    jti: allow.id,
+    sub: request.userNkey,
+    aud: allow.account,
+    name: userName,
+    iat,
+    exp: allow.expiresAt,
+    nats: {
+      type: 'user',
+      version: CLAIMS_VERSION,
+      pub: wirePermission(publish),
+      sub: wirePermission(subscribe),
+      subs: NO_LIMIT,
+      data: NO_LIMIT,
+      payload: NO_LIMIT,
+    },
+  }
+}
+
+function requireText(what: string, text: string): void {
+  if (text === '' || !text.isWellFormed()) throw new TypeError(`the ${what} of a user JWT is empty or not Unicode`)
+}
+
+function checkedPermissions(permissions: Permissions): Permissions {
+  for (const [side, { allow, deny }] of Object.entries(permissions) as [keyof Permissions, SubjectPermission][]) {
+    if (allow.length === 0 && !deny.includes('>')) throw new TypeError(`${side} allows nothing and does not deny ">"`)
+    for (const entry of [...allow, ...deny]) {
+      if (!isEntry(entry, side))
+        throw new TypeError(`${side} holds an entry that nats-server does not take as it is meant`)
+    }
+  }
+  return permissions
+}
+
+function isEntry(entry: string, side: keyof Permissions): boolean {
+  const [subject = '', queue, ...more] = entry.split(' ', 3)
+  const parsed = parseSubjectPattern(subject)
+  if ('problem' in parsed || parsed.pattern.tokens.some((token) => token.kind === 'variable')) return false
+  if (queue === undefined) return true
+  return side === 'subscribe' && more.length === 0 && problemOfQueue(queue) === undefined
+}
+
+/** An empty list is left out, as Go does. */
+function wirePermission({ allow, deny }: SubjectPermission): { allow?: readonly string[]; deny?: readonly string[] } {
+  return { ...(allow.length > 0 && { allow }), ...(deny.length > 0 && { deny }) }
+}

@@ -1,0 +1,155 @@
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
+import type { AuthorizationRequest } from '../core/request.ts'
+import type { CalloutEvents, Delivery, ReadinessProbe } from '../service/events.ts'
+import type { Clock } from '../service/ports.ts'
+import { SERVER_XKEY_HEADER } from './authorization-request.ts'
+import type { DecodeRequest, Seal } from './authorization-request.ts'
+import type { Answer, EncodeResponse } from './authorization-response.ts'
+
+/** Where nats-server asks (`server/auth_callout.go` AuthCalloutSubject). */
+export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
+
+/**
+ * Sends the answer to a request, once: encodes, signs, seals if the request was sealed, publishes. `late` when the deadline passed before the
+ * answer could go out, `failed` when it could not be sent; then nothing was published. `sent` means handed to the socket, not received.
+ * Never throws.
+ */
+export type Respond = (answer: Answer) => Delivery
+
+export interface RequestHandler {
+  /**
+   * Decides on one genuine request and calls `respond`. `receivedAtMs` is a point on `clock.monotonicMs()`, `openMs` what opening, decoding
+   * and verifying took. A rejection is a bug: it is reported, and the request goes unanswered.
+   */
+  handle(request: AuthorizationRequest, receivedAtMs: number, openMs: number, respond: Respond): Promise<void>
+}
+
+export interface CalloutEndpointOptions {
+  readonly connection: NatsConnection
+  /** Whether what is published now goes out: `() => link.connected`. */
+  readonly isConnected: () => boolean
+  readonly queue: string
+  readonly decode: DecodeRequest
+  readonly encode: EncodeResponse
+  readonly handler: RequestHandler
+  /** From receipt of the message; a later answer is of no use to the server and is not sent. */
+  readonly answerWithinMs: number
+  readonly clock: Clock
+  readonly events: Pick<CalloutEvents, 'requestAborted' | 'unexpected'>
+}
+
+/**
+ * The subscription to `$SYS.REQ.USER.AUTH` in a queue group. The library subscribes again after each reconnect. An exception that escaped from its
+ * callback would end its reader while the connection looks alive, so none does.
+ */
+export class CalloutEndpoint implements AsyncDisposable {
+  /** The part `subscription` of `/readyz`. */
+  readonly probe: ReadinessProbe
+  readonly #options: CalloutEndpointOptions
+  readonly #subscription: Subscription
+  readonly #inFlight = new Set<Promise<void>>()
+  #refusal: string | undefined
+
+  /** Subscribes. */
+  constructor(options: CalloutEndpointOptions) {
+    this.#options = options
+    this.#subscription = options.connection.subscribe(CALLOUT_SUBJECT, {
+      queue: options.queue,
+      callback: (error, message) => this.#receive(error, message),
+    })
+    this.probe = () => {
+      const why = this.#whyNotReady()
+      return [why === undefined ? { part: 'subscription', ready: true } : { part: 'subscription', ready: false, why }]
+    }
+  }
+
+  /** Requests that were handed to the handler and have not settled. */
+  get inFlight(): number {
+    return this.#inFlight.size
+  }
+
+  /**
+   * Leaves the queue group, so that new requests go to other members, waits for the requests in flight and sends what is
+   * buffered; gives up after `withinMs`, by default the life of a request. Resolves with the number of requests that were still
+   * unsettled. To be called before the connection is closed, which would lose their answers. Never rejects.
+   */
+  async drain(withinMs: number = this.#options.answerWithinMs): Promise<number> {
+    const { clock, events } = this.#options
+    const { promise: expired, resolve: expire } = Promise.withResolvers<void>()
+    const cancel = clock.after(withinMs, expire)
+    await Promise.race([this.#finish().catch((error: unknown) => events.unexpected('nats.drain', error)), expired])
+    cancel()
+    return this.#inFlight.size
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain()
+  }
+
+  async #finish(): Promise<void> {
+    const { connection } = this.#options
+    if (!this.#subscription.isClosed()) await this.#subscription.drain()
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
+    if (!connection.isClosed()) await connection.flush()
+  }
+
+  #whyNotReady(): string | undefined {
+    if (this.#refusal !== undefined) return this.#refusal
+    if (this.#subscription.isDraining()) return 'draining'
+    if (this.#subscription.isClosed()) return 'the subscription has ended'
+    return this.#options.isConnected() ? undefined : 'not connected to nats-server'
+  }
+
+  #receive(error: Error | null, message: Msg): void {
+    const { events, clock } = this.#options
+    try {
+      if (error === null) this.#accept(message, clock.monotonicMs())
+      else {
+        this.#refusal = `nats-server ended the subscription: ${error.message}`
+        events.unexpected('nats.subscription', error)
+      }
+    } catch (bug) {
+      events.unexpected('nats.callout', bug)
+    }
+  }
+
+  #accept(message: Msg, receivedAtMs: number): void {
+    const { decode, events, handler, clock } = this.#options
+    if (message.reply === undefined || message.reply === '') {
+      events.requestAborted('request_malformed')
+      return
+    }
+    const serverXKeys = message.headers?.values(SERVER_XKEY_HEADER) ?? []
+    const decoded = decode(message.data, serverXKeys.length === 0 ? undefined : serverXKeys.join(', '))
+    if ('aborted' in decoded) {
+      events.requestAborted(decoded.aborted)
+      return
+    }
+    const respond = this.#responder(message, decoded, receivedAtMs)
+    const openMs = clock.monotonicMs() - receivedAtMs
+    const work = handler
+      .handle(decoded.request, receivedAtMs, openMs, respond)
+      .catch((bug: unknown) => events.unexpected('nats.handler', bug))
+      .finally(() => this.#inFlight.delete(work))
+    this.#inFlight.add(work)
+  }
+
+  #responder(message: Msg, decoded: { request: AuthorizationRequest; seal?: Seal }, receivedAtMs: number): Respond {
+    const { encode, clock, events, answerWithinMs, isConnected } = this.#options
+    let answered = false
+    return (answer) => {
+      try {
+        if (answered) throw new TypeError('a request was answered twice')
+        answered = true
+        const plain = encode(decoded.request, answer)
+        const response = decoded.seal === undefined ? plain : decoded.seal(plain)
+        if (clock.monotonicMs() - receivedAtMs >= answerWithinMs) return 'late'
+        if (!isConnected()) return 'failed'
+        return message.respond(response) ? 'sent' : 'failed'
+      } catch (error) {
+        events.unexpected('nats.respond', error)
+        return 'failed'
+      }
+    }
+  }
+}
