@@ -1,0 +1,64 @@
+import type { AuditEntry } from '../../src/core/audit-entry.ts'
+import type { AbortCode } from '../../src/core/reasons.ts'
+import type { CalloutEvents, Delivery, StageDurations } from '../../src/service/events.ts'
+
+export interface DecidedEvent {
+  readonly entry: AuditEntry
+  readonly durations: StageDurations
+  readonly recorded: boolean
+  readonly delivery: Delivery
+}
+
+/** Keeps what was reported, for tests to look at. */
+export class RecordedEvents implements CalloutEvents {
+  readonly aborts: AbortCode[] = []
+  readonly decisions: DecidedEvent[] = []
+  readonly auditFailures: { outcome: 'allow' | 'deny'; rows: number; error: unknown }[] = []
+  readonly inFlightCounts: number[] = []
+  readonly batches: { kind: 'grants' | 'audit'; items: number; failure: string | undefined }[] = []
+  readonly keySets: { issuerId: string; failure: string | undefined }[] = []
+  readonly connections: string[] = []
+  readonly faults: { operation: string; code: string; detail: string }[] = []
+  readonly recoveries: string[] = []
+  readonly unexpectedErrors: { where: string; error: unknown }[] = []
+
+  requestAborted(code: AbortCode): void {
+    this.aborts.push(code)
+  }
+
+  decided(entry: AuditEntry, durations: StageDurations, recorded: boolean, delivery: Delivery): void {
+    this.decisions.push({ entry, durations, recorded, delivery })
+  }
+
+  auditFailed(outcome: 'allow' | 'deny', rows: number, error: unknown): void {
+    this.auditFailures.push({ outcome, rows, error })
+  }
+
+  inFlight(count: number): void {
+    this.inFlightCounts.push(count)
+  }
+
+  batchSettled(kind: 'grants' | 'audit', items: number, _durationMs: number, failure: string | undefined): void {
+    this.batches.push({ kind, items, failure })
+  }
+
+  keySetRefreshed(issuerId: string, failure: string | undefined): void {
+    this.keySets.push({ issuerId, failure })
+  }
+
+  natsConnection(status: 'connected' | 'disconnected' | 'closed'): void {
+    this.connections.push(status)
+  }
+
+  storeFault(operation: string, code: string, detail: string): void {
+    this.faults.push({ operation, code, detail })
+  }
+
+  storeRecovered(operation: string): void {
+    this.recoveries.push(operation)
+  }
+
+  unexpected(where: string, error: unknown): void {
+    this.unexpectedErrors.push({ where, error })
+  }
+}

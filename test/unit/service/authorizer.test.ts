@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { AuditEntry } from '../../../src/core/audit-entry.ts'
+import { CalloutError } from '../../../src/core/errors.ts'
+import { Authorizer, type Answer, type AuthorizerOptions, type Respond } from '../../../src/service/authorizer.ts'
+import { aGrant, anIdentity, aPolicy, aRequest, sessionRules } from '../../support/builders.ts'
+import { ManualClock, settled } from '../../support/manual-clock.ts'
+import { RecordedEvents } from '../../support/recorded-events.ts'
+
+interface Situation {
+  readonly clock: ManualClock
+  readonly events: RecordedEvents
+  readonly rows: AuditEntry[]
+  readonly answers: Answer[]
+  readonly respond: Respond
+  readonly authorizer: Authorizer
+}
+
+const never = (): Promise<never> => new Promise(() => {})
+
+function aSituation(change: Partial<AuthorizerOptions> = {}): Situation {
+  const clock = new ManualClock()
+  const events = new RecordedEvents()
+  const rows: AuditEntry[] = []
+  const answers: Answer[] = []
+  let ids = 0
+  const authorizer = new Authorizer({
+    verifier: { verify: () => Promise.resolve({ accepted: true, identity: anIdentity() }) },
+    policyReader: { read: () => Promise.resolve(aPolicy({ grants: [aGrant()] })) },
+    auditWriter: {
+      record(entry) {
+        rows.push(entry)
+        return Promise.resolve()
+      },
+    },
+    userJwtIssuer: { issue: (allow) => `jwt of ${allow.id}` },
+    clock,
+    newDecisionId: () => `id-${(ids += 1)}`,
+    random: () => 0,
+    events,
+    rules: sessionRules(),
+    tokenSources: ['auth_token'],
+    tokenBytesMax: 100,
+    deadlineMs: 1000,
+    inFlightMax: 10,
+    instanceId: 'i',
+    serviceVersion: '0',
+    ...change,
+  })
+  const respond: Respond = (answer) => {
+    answers.push(answer)
+    return 'sent'
+  }
+  return { clock, events, rows, answers, respond, authorizer }
+}
+
+async function handled(situation: Situation, request = aRequest()): Promise<void> {
+  await situation.authorizer.handle(request, situation.clock.monotonicMs(), 0, situation.respond)
+}
+
+function reasonsOf({ events }: Situation): string[] {
+  return events.decisions.map(({ entry }) => (entry.decision.outcome === 'deny' ? entry.decision.reason : 'allow'))
+}
+
+suite('a request that is to be allowed', () => {
+  test('is answered with the user JWT, after its row is durable', async () => {
+    const commit = Promise.withResolvers<void>()
+    const situation = aSituation({ auditWriter: { record: () => commit.promise } })
+    const done = handled(situation)
+    await settled()
+    assert.deepEqual(situation.answers, [])
+    commit.resolve()
+    await done
+    assert.deepEqual(situation.answers, [{ allow: 'jwt of id-1' }])
+  })
+
+  test('becomes a denial when its row cannot be written', async () => {
+    const situation = aSituation({
+      auditWriter: { record: () => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone')) },
+    })
+    await handled(situation)
+    assert.deepEqual(situation.answers, [{ deny: 'audit_unavailable id-1' }])
+    assert.deepEqual(
+      situation.events.auditFailures.map((failure) => failure.outcome),
+      ['allow'],
+    )
+  })
+
+  test('becomes a denial in time when its row is not durable in time', async () => {
+    const situation = aSituation({ auditWriter: { record: never } })
+    const done = handled(situation)
+    await situation.clock.advance(960)
+    await done
+    assert.deepEqual(situation.answers, [{ deny: 'audit_unavailable id-1' }])
+  })
+
+  test('is not answered after the deadline', async () => {
+    const situation = aSituation()
+    const lateMs = situation.clock.monotonicMs()
+    await situation.clock.advance(1000)
+    const record = situation.authorizer.handle(aRequest(), lateMs, 0, situation.respond)
+    await record
+    assert.deepEqual(situation.answers, [])
+    assert.deepEqual(
+      situation.events.decisions.map((decided) => decided.delivery),
+      ['late'],
+    )
+  })
+
+  test('is denied as internal when signing throws, and the row says so', async () => {
+    const situation = aSituation({
+      userJwtIssuer: {
+        issue() {
+          throw new TypeError('bug')
+        },
+      },
+    })
+    await handled(situation)
+    assert.deepEqual(situation.answers, [{ deny: 'internal id-2' }])
+    assert.deepEqual(
+      situation.rows.map((row) => row.decision.outcome),
+      ['deny'],
+    )
+    assert.equal(situation.events.unexpectedErrors.length, 1)
+  })
+})
+
+suite('a request that is to be denied', () => {
+  test('is answered with reason and decision id, nothing more, and its row holds the rest', async () => {
+    const situation = aSituation({
+      verifier: {
+        verify: () =>
+          Promise.resolve({
+            accepted: false,
+            reason: 'token_expired',
+            detail: 'expired 5 s ago',
+            token: { id: 'j' },
+            issuerId: 'corp',
+          }),
+      },
+    })
+    await handled(situation)
+    assert.deepEqual(situation.answers, [{ deny: 'token_expired id-1' }])
+    const [row] = situation.rows
+    assert.deepEqual([row?.token, row?.issuerId, row?.principal], [{ id: 'j' }, 'corp', undefined])
+  })
+
+  test('is denied all the same when its row is lost, and the loss is counted', async () => {
+    const situation = aSituation({
+      policyReader: { read: () => Promise.resolve(aPolicy()) },
+      auditWriter: { record: () => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone')) },
+    })
+    await handled(situation)
+    assert.deepEqual(situation.answers, [{ deny: 'no_grants id-1' }])
+    assert.deepEqual(
+      situation.events.auditFailures.map((failure) => failure.outcome),
+      ['deny'],
+    )
+  })
+
+  test('without a token does not reach the verifier', async () => {
+    const situation = aSituation({ verifier: { verify: never } })
+    await handled(situation, aRequest({ credentials: {} }))
+    assert.deepEqual(reasonsOf(situation), ['token_missing'])
+  })
+})
+
+suite('a dependency', () => {
+  const gone = (code: 'ERR_ISSUER_UNAVAILABLE' | 'ERR_GRANTS_UNAVAILABLE' | 'ERR_OVERLOADED') => (): Promise<never> =>
+    Promise.reject(new CalloutError(code, 'gone'))
+
+  test('that cannot say whether a token is good is not a bad token', async () => {
+    const situation = aSituation({ verifier: { verify: gone('ERR_ISSUER_UNAVAILABLE') } })
+    await handled(situation)
+    assert.deepEqual(reasonsOf(situation), ['issuer_unavailable'])
+  })
+
+  test('that cannot read grants is not a missing grant', async () => {
+    const situation = aSituation({ policyReader: { read: gone('ERR_GRANTS_UNAVAILABLE') } })
+    await handled(situation)
+    assert.deepEqual(reasonsOf(situation), ['grants_unavailable'])
+  })
+
+  test('whose queue is full is an overload', async () => {
+    const situation = aSituation({ policyReader: { read: gone('ERR_OVERLOADED') } })
+    await handled(situation)
+    assert.deepEqual(reasonsOf(situation), ['overloaded'])
+  })
+
+  test('that hangs in verification is given up at its share of the deadline', async () => {
+    const situation = aSituation({ verifier: { verify: never } })
+    const done = handled(situation)
+    await situation.clock.advance(400)
+    await done
+    assert.deepEqual(situation.answers, [{ deny: 'issuer_unavailable id-1' }])
+  })
+
+  test('that hangs in reading grants is given up in time for the audit', async () => {
+    const situation = aSituation({ policyReader: { read: never } })
+    const done = handled(situation)
+    await situation.clock.advance(700)
+    await done
+    assert.deepEqual(situation.answers, [{ deny: 'grants_unavailable id-1' }])
+    assert.equal(situation.rows.length, 1)
+  })
+
+  test('that throws something unknown is a bug, denied as internal', async () => {
+    const situation = aSituation({ policyReader: { read: () => Promise.reject(new TypeError('bug')) } })
+    await handled(situation)
+    assert.deepEqual(reasonsOf(situation), ['internal'])
+  })
+})
+
+suite('overload', () => {
+  test('is answered at once and recorded behind the answer', async () => {
+    const verification = Promise.withResolvers<never>()
+    const situation = aSituation({ inFlightMax: 1, verifier: { verify: () => verification.promise } })
+    void handled(situation)
+    await settled()
+    await handled(situation)
+    await settled()
+    assert.deepEqual(situation.answers, [{ deny: 'overloaded id-1' }])
+    assert.deepEqual(
+      situation.rows.map((row) => row.decision.id),
+      ['id-1'],
+    )
+  })
+
+  test('ends when requests end', async () => {
+    const situation = aSituation({ inFlightMax: 1 })
+    await handled(situation)
+    await handled(situation)
+    assert.deepEqual(reasonsOf(situation), ['allow', 'allow'])
+    assert.deepEqual(situation.events.inFlightCounts, [1, 0, 1, 0])
+  })
+})
+
+test('an audit entry holds no credential of the request', async () => {
+  const situation = aSituation()
+  await handled(situation, aRequest({ credentials: { authToken: 'secret-token', user: 'APP' } }))
+  assert.doesNotMatch(JSON.stringify(situation.rows), /secret-token|"credentials"/)
+})
