@@ -8,6 +8,7 @@ export interface AuditEntry {
   readonly request: AuditedRequest
   /** Written principal; absent when the token was not accepted. */
   readonly principal?: string
+  /** Entry of the configuration that judged the token; absent when none was chosen. */
   readonly issuerId?: string
   readonly clientId?: string
   readonly groups: readonly string[]
@@ -22,3 +23,8 @@ export interface AuditEntry {
 }
 
 export type AuditedRequest = Omit<AuthorizationRequest, 'credentials' | 'issuerKey'>
+
+/** The request without its secrets, field by field, so that a field added later does not slip into the audit. */
+export function auditedRequest({ userNkey, server, client }: AuthorizationRequest): AuditedRequest {
+  return { userNkey, server, client }
+}
