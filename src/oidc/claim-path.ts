@@ -1,0 +1,23 @@
+import type { ClaimPath } from './issuer-options.ts'
+import { isJsonObject } from './strict-json.ts'
+import type { JsonObject } from './strict-json.ts'
+
+/** `blocked`: a member on the way is there but is no object, so nobody can say whether the claim is absent. */
+export type ClaimLookup =
+  { readonly state: 'present'; readonly value: unknown } | { readonly state: 'absent' } | { readonly state: 'blocked' }
+
+/** Follows literal member names through own properties; arrays are not entered. */
+export function lookUpClaim(claims: JsonObject, path: ClaimPath): ClaimLookup {
+  let value: unknown = claims
+  for (const name of path) {
+    if (!isJsonObject(value)) return { state: 'blocked' }
+    if (!Object.hasOwn(value, name)) return { state: 'absent' }
+    value = value[name]
+  }
+  return { state: 'present', value }
+}
+
+/** For messages: the names joined by a slash, as the operator configured them. */
+export function writeClaimPath(path: ClaimPath): string {
+  return JSON.stringify(path.join('/'))
+}

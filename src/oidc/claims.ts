@@ -1,0 +1,99 @@
+import { lookUpClaim, writeClaimPath } from './claim-path.ts'
+import type { ClaimPath, IssuerOptions } from './issuer-options.ts'
+import { describeValue, refuse } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
+import { readMember } from './strict-json.ts'
+import type { JsonObject } from './strict-json.ts'
+import { isNumericDate } from './token-facts.ts'
+
+/** The part of an issuer entry that its claims are held against. */
+export type ClaimRules = Pick<IssuerOptions, 'audiences' | 'authorizedParties' | 'clockSkewMs' | 'maxLifetimeMs'> & {
+  readonly identity: Pick<IssuerOptions['identity'], 'clientId'>
+}
+
+/**
+ * Holds the claims of a token with a good signature against the rules of its issuer; undefined when all hold.
+ * Required are `aud`, `exp`, `iat` and `sub`. Dates are whole seconds: RFC 7519 allows fractions, but a float or 1e400
+ * (which reads as Infinity) ends up as "never expires" further down.
+ * Does not check `iss` (which chose the rules), `nonce`, `at_hash` and `auth_time` (we are not the client).
+ */
+export function checkClaims(claims: JsonObject, rules: ClaimRules, nowMs: number): Refusal | undefined {
+  return (
+    checkPurpose(claims) ??
+    checkAudience(readMember(claims, 'aud'), rules.audiences) ??
+    checkAuthorizedParty(claims, rules) ??
+    checkTimes(claims, rules, nowMs) ??
+    checkSubject(readMember(claims, 'sub'))
+  )
+}
+
+/**
+ * `events` marks a security event or logout token (RFC 8417 §2.2), which shares issuer, audience and keys with login
+ * tokens. `cnf` binds a token to a key (RFC 7800): whoever accepts it without proof of that key makes it a bearer token.
+ */
+function checkPurpose(claims: JsonObject): Refusal | undefined {
+  if (Object.hasOwn(claims, 'events')) return refuse('claim_invalid', 'a token with "events" is no login token')
+  if (Object.hasOwn(claims, 'cnf')) {
+    return refuse('claim_invalid', 'the token is bound to a key ("cnf"), which cannot be proved here')
+  }
+  return undefined
+}
+
+function checkAudience(audience: unknown, accepted: readonly string[]): Refusal | undefined {
+  if (audience === undefined) return refuse('claim_missing', '"aud" is absent')
+  const values: unknown[] = Array.isArray(audience) ? audience : [audience]
+  if (!values.every((value): value is string => typeof value === 'string')) {
+    return refuse('claim_invalid', '"aud" is not a string or an array of strings')
+  }
+  if (values.some((value) => accepted.includes(value))) return undefined
+  return refuse('audience_mismatch', `"aud" is ${describeValue(values.length === 1 ? values[0] : values)}`)
+}
+
+function checkAuthorizedParty(claims: JsonObject, rules: ClaimRules): Refusal | undefined {
+  if (rules.authorizedParties.length === 0) return undefined
+  const client = findClientId(claims, rules.identity.clientId)
+  if (client === undefined) return refuse('claim_missing', 'no claim names the client, and authorized parties are set')
+  if (typeof client.value === 'string' && rules.authorizedParties.includes(client.value)) return undefined
+  const name = writeClaimPath(client.path)
+  return refuse('claim_invalid', `${name} is ${describeValue(client.value)}, which is not an authorized party`)
+}
+
+function checkTimes(claims: JsonObject, rules: ClaimRules, nowMs: number): Refusal | undefined {
+  for (const name of ['exp', 'iat', 'nbf']) {
+    const value = readMember(claims, name)
+    if (value === undefined && name !== 'nbf') return refuse('claim_missing', `"${name}" is absent`)
+    if (value !== undefined && !isNumericDate(value)) {
+      return refuse('claim_invalid', `"${name}" is ${describeValue(value)}, not whole seconds since 1970`)
+    }
+  }
+  const { exp, iat, nbf } = claims as { exp: number; iat: number; nbf?: number }
+  const earliestMs = nowMs - rules.clockSkewMs
+  const latestMs = nowMs + rules.clockSkewMs
+  if (exp * 1000 <= earliestMs) return refuse('token_expired', `"exp" is ${exp}`)
+  if (iat * 1000 > latestMs) return refuse('token_not_yet_valid', `"iat" is ${iat}`)
+  if (nbf !== undefined && nbf * 1000 > latestMs) return refuse('token_not_yet_valid', `"nbf" is ${nbf}`)
+  if (exp <= iat) return refuse('claim_invalid', `"exp" is ${exp}, not after "iat" ${iat}`)
+  if ((exp - iat) * 1000 > rules.maxLifetimeMs) {
+    return refuse('token_lifetime_too_long', `"exp" is ${exp - iat} s after "iat"`)
+  }
+  return undefined
+}
+
+function checkSubject(subject: unknown): Refusal | undefined {
+  if (subject === undefined) return refuse('claim_missing', '"sub" is absent')
+  if (typeof subject === 'string' && subject !== '') return undefined
+  return refuse('claim_invalid', '"sub" is not a non-empty string')
+}
+
+/** The claim that names the client: the first of the paths that is there, whatever its type. */
+export function findClientId(
+  claims: JsonObject,
+  paths: readonly ClaimPath[],
+): { readonly path: ClaimPath; readonly value: unknown } | undefined {
+  for (const path of paths) {
+    const found = lookUpClaim(claims, path)
+    if (found.state === 'present') return { path, value: found.value }
+    if (found.state === 'blocked') return { path, value: null }
+  }
+  return undefined
+}

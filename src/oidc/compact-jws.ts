@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import type { TokenFacts } from '../core/identity.ts'
+import { refuse } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
+import { parseJsonObject, readMember } from './strict-json.ts'
+import type { JsonObject } from './strict-json.ts'
+import { readTokenFacts } from './token-facts.ts'
+
+/** A token as it reads before anything about it is proved. */
+export type CompactJws =
+  | {
+      readonly wellFormed: true
+      readonly header: JsonObject
+      readonly claims: JsonObject
+      readonly facts: TokenFacts
+    }
+  | { readonly wellFormed: false; readonly refusal: Refusal; readonly facts: TokenFacts }
+
+/**
+ * Headers that point at a key inside or beside the token, or that change what is signed. A login token needs none of
+ * them, and `b64`, `crit` and embedded keys have each made verifiers accept forgeries (RFC 8725 §3.10).
+ */
+const REFUSED_HEADERS = ['crit', 'b64', 'jku', 'x5u', 'x5c', 'jwk'] as const
+
+/** Real key ids are thumbprints, UUIDs or short names. */
+const KEY_ID_LENGTH_MAX = 256
+
+const BASE64URL = /^[A-Za-z0-9_-]+$/
+
+/**
+ * The check before all checks: a strict compact JWS (RFC 7515 §7.1) whose header and payload are JSON objects.
+ * Each part must be the one canonical base64url spelling of its bytes: jose ignores stray characters and trailing bits,
+ * which gives one token endless spellings (rfc8725bis "Check JWT Format Type").
+ * Nothing is verified here: not the signature, the algorithm, or any claim.
+ */
+export function parseCompactJws(token: string, maxBytes: number): CompactJws {
+  if (token.length > maxBytes) {
+    return malformed(refuse('token_oversized', `the token has ${token.length} characters, the limit is ${maxBytes}`))
+  }
+  const parts = token.split('.', 4)
+  const [headerPart, payloadPart, signaturePart] = parts
+  if (parts.length !== 3 || !headerPart || !payloadPart || !signaturePart) {
+    return malformed(refuse('token_malformed', 'the token is not three non-empty parts separated by dots'))
+  }
+  const headerBytes = decodeBase64url(headerPart)
+  const payloadBytes = decodeBase64url(payloadPart)
+  if (!headerBytes || !payloadBytes || !decodeBase64url(signaturePart)) {
+    return malformed(refuse('token_malformed', 'a part of the token is not canonical base64url'))
+  }
+  const sha256 = createHash('sha256').update(`${headerPart}.${payloadPart}`).digest('hex')
+  const header = parseJsonObject(headerBytes)
+  if ('fault' in header) return malformed(refuse('token_malformed', `the header ${header.fault}`), { sha256 })
+  const claims = parseJsonObject(payloadBytes)
+  if ('fault' in claims) return malformed(refuse('token_malformed', `the payload ${claims.fault}`), { sha256 })
+  const facts = readTokenFacts(header.object, claims.object, sha256)
+  const refusal = checkHeader(header.object)
+  if (refusal) return malformed(refusal, facts)
+  return { wellFormed: true, header: header.object, claims: claims.object, facts }
+}
+
+function checkHeader(header: JsonObject): Refusal | undefined {
+  const refused = REFUSED_HEADERS.find((name) => Object.hasOwn(header, name))
+  if (refused !== undefined) return refuse('token_malformed', `the header holds "${refused}"`)
+  const keyId = readMember(header, 'kid')
+  if (keyId === undefined || (typeof keyId === 'string' && keyId.length <= KEY_ID_LENGTH_MAX)) return undefined
+  return refuse('token_malformed', `the "kid" header is not a string of at most ${KEY_ID_LENGTH_MAX} characters`)
+}
+
+/** Undefined unless the text is the canonical spelling: alphabet of RFC 4648 §5, no padding, unused bits zero. */
+export function decodeBase64url(text: string): Buffer | undefined {
+  if (!BASE64URL.test(text)) return undefined
+  const bytes = Buffer.from(text, 'base64url')
+  return bytes.toString('base64url') === text ? bytes : undefined
+}
+
+function malformed(refusal: Refusal, facts: TokenFacts = {}): CompactJws {
+  return { wellFormed: false, refusal, facts }
+}

@@ -1,0 +1,130 @@
+import { CalloutError } from '../core/errors.ts'
+import { isSignatureAlgorithm } from './signature-algorithm.ts'
+import { normalizeTokenType, SECURITY_EVENT_TYPES } from './token-type.ts'
+import { parseKeyUrl, wellKnownUrl } from './key-url.ts'
+
+/** Literal member names from the claims object down; own properties only. Names may hold dots, slashes and colons. */
+export type ClaimPath = readonly string[]
+
+/** Where the public keys of an issuer come from; exactly one. */
+export type KeyOrigin =
+  | {
+      /** `url` replaces the address that OIDC Discovery 1.0 §4 derives from the issuer. */
+      readonly discovery: { readonly url?: string }
+    }
+  | { readonly jwksUri: string }
+  | { readonly jwksFile: string }
+
+/** How the claims of an accepted token become an identity. */
+export interface IdentityRules {
+  readonly subject: ClaimPath
+  /** The first path that is present names the client. */
+  readonly clientId: readonly ClaimPath[]
+  readonly groups?: ClaimPath
+  /** `auto`: a client when the subject is the client id (RFC 9068 §2.2), else a user. */
+  readonly kind: 'auto' | 'user' | 'client'
+  /** Name of the variable, and the claim that holds its value. */
+  readonly attributes: Readonly<Record<string, ClaimPath>>
+}
+
+/** One trusted issuer: whose tokens, checked how, meaning whom. */
+export interface IssuerOptions {
+  /** Short name; part of every principal of this issuer, so it holds no colon. */
+  readonly id: string
+  /** The `iss` claim, byte for byte. */
+  readonly issuer: string
+  readonly keys: KeyOrigin
+  /** Allow-list of `alg` values; asymmetric only. */
+  readonly algorithms: readonly string[]
+  /** Allow-list of `typ` values; `''` accepts a token without one. */
+  readonly tokenTypes: readonly string[]
+  /** The token must be meant for at least one of these. */
+  readonly audiences: readonly string[]
+  /** Client ids that may have obtained the token; empty accepts any. */
+  readonly authorizedParties: readonly string[]
+  /** Tolerance for `exp`, `nbf` and `iat`. */
+  readonly clockSkewMs: number
+  /** Upper bound of `exp - iat`. */
+  readonly maxLifetimeMs: number
+  readonly http: {
+    /** For one document, from the first byte sent to the last byte received. */
+    readonly timeoutMs: number
+  }
+  readonly identity: IdentityRules
+}
+
+/**
+ * Refuses options under which a verifier would be unsafe, whoever composed them: symmetric or unknown algorithms, no
+ * audience, two entries for one issuer, key addresses in the clear.
+ * Throws `CalloutError('ERR_CONFIG_INVALID')` that lists every problem. Does not look at the network or at files.
+ */
+export function assertIssuerOptions(issuers: readonly IssuerOptions[]): void {
+  const problems = [
+    ...duplicates(issuers.map((entry) => entry.id)).map((id) => `issuer id ${JSON.stringify(id)} is used twice`),
+    ...duplicates(issuers.map((entry) => entry.issuer)).map((url) => `issuer ${JSON.stringify(url)} is used twice`),
+    ...issuers.flatMap((entry) => entryProblems(entry).map((problem) => `issuer ${entry.id}: ${problem}`)),
+  ]
+  if (problems.length > 0) throw new CalloutError('ERR_CONFIG_INVALID', problems.join('; '))
+}
+
+function entryProblems(entry: IssuerOptions): string[] {
+  return [
+    ...ruleProblems(entry),
+    ...keyOriginProblems(entry),
+    ...numberProblems({
+      clockSkewMs: entry.clockSkewMs,
+      maxLifetimeMs: entry.maxLifetimeMs,
+      'http.timeoutMs': entry.http.timeoutMs,
+    }),
+  ]
+}
+
+function ruleProblems(entry: IssuerOptions): string[] {
+  const problems: string[] = []
+  if (entry.id === '' || entry.id.includes(':')) problems.push('id must be non-empty and without a colon')
+  if (entry.issuer === '') problems.push('issuer must not be empty')
+  if (entry.algorithms.length === 0) problems.push('algorithms must not be empty')
+  for (const algorithm of entry.algorithms) {
+    if (!isSignatureAlgorithm(algorithm)) {
+      problems.push(`algorithm ${JSON.stringify(algorithm)} is not an asymmetric signature algorithm`)
+    }
+  }
+  if (entry.tokenTypes.length === 0) problems.push('tokenTypes must not be empty')
+  for (const type of entry.tokenTypes) {
+    if (type === '') continue
+    const normalized = normalizeTokenType(type)
+    if (normalized === undefined) problems.push(`token type ${JSON.stringify(type)} is not a media type`)
+    else if (SECURITY_EVENT_TYPES.has(normalized)) problems.push(`token type ${type} is never a login token`)
+  }
+  if (entry.audiences.length === 0) problems.push('audiences must not be empty')
+  if ([...entry.audiences, ...entry.authorizedParties].includes('')) {
+    problems.push('audiences and authorizedParties must not hold an empty string')
+  }
+  return [...problems, ...pathProblems(entry.identity)]
+}
+
+function pathProblems(rules: IdentityRules): string[] {
+  const paths = [rules.subject, ...rules.clientId, ...(rules.groups ? [rules.groups] : [])]
+  const problems = [...paths, ...Object.values(rules.attributes)].some((path) => path.length === 0)
+    ? ['a claim path must name at least one member']
+    : []
+  if (rules.kind === 'client' && rules.clientId.length === 0) problems.push('kind client needs a clientId path')
+  return problems
+}
+
+function keyOriginProblems({ issuer, keys }: IssuerOptions): string[] {
+  if ('jwksFile' in keys) return keys.jwksFile === '' ? ['jwksFile must not be empty'] : []
+  const address = 'jwksUri' in keys ? keys.jwksUri : (keys.discovery.url ?? wellKnownUrl(issuer))
+  const url = parseKeyUrl(address)
+  return typeof url === 'string' ? [`key address ${JSON.stringify(address)} ${url}`] : []
+}
+
+function numberProblems(values: Readonly<Record<string, number>>): string[] {
+  return Object.entries(values)
+    .filter(([name, value]) => !Number.isFinite(value) || value < 0 || (value === 0 && name !== 'clockSkewMs'))
+    .map(([name]) => `${name} must be a positive number of milliseconds`)
+}
+
+function duplicates(values: readonly string[]): string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))]
+}

@@ -1,0 +1,155 @@
+import { compactVerify, errors } from 'jose'
+import type { CryptoKey } from 'jose'
+import { assertNever } from '../core/errors.ts'
+import type { TokenFacts } from '../core/identity.ts'
+import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
+import type { Clock, DeadlineMs, TokenVerifier, Verification } from '../service/ports.ts'
+import { checkClaims } from './claims.ts'
+import { parseCompactJws } from './compact-jws.ts'
+import { fetchHttpDocument } from './document-fetch.ts'
+import type { FetchDocument } from './document-fetch.ts'
+import { mapIdentity } from './identity.ts'
+import { assertIssuerOptions } from './issuer-options.ts'
+import type { IssuerOptions } from './issuer-options.ts'
+import { KeySet } from './key-set.ts'
+import { createKeySource } from './key-source.ts'
+import { describeValue, refuse } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
+import { readMember } from './strict-json.ts'
+import type { JsonObject } from './strict-json.ts'
+import { checkTokenType } from './token-type.ts'
+
+export interface TokenVerifierOptions {
+  readonly issuers: readonly IssuerOptions[]
+  readonly clock: Clock
+  readonly events: Pick<CalloutEvents, 'keySetRefreshed'>
+  readonly maxTokenBytes: number
+  /** How discovery documents and key sets are fetched; over node's HTTP client when absent. */
+  readonly fetchDocument?: FetchDocument
+}
+
+export interface OidcTokenVerifier extends TokenVerifier, AsyncDisposable {
+  /** Begins to fetch the keys of every issuer in the background; does not wait for any. */
+  start(): void
+  /** One check for each issuer, named `issuer:<id>`. */
+  readonly readiness: ReadinessProbe
+  /** Age of the keys of each issuer that has some, by issuer id, in seconds. */
+  keySetAges(): ReadonlyMap<string, number>
+  stop(): Promise<void>
+}
+
+interface TrustedIssuer {
+  readonly options: IssuerOptions
+  readonly keySet: KeySet
+}
+
+/**
+ * Verifies OIDC tokens against configured issuers. The unverified `iss` chooses the issuer entry; from there on only that
+ * entry's keys and rules count, so that no issuer can vouch in the name of another.
+ * No verified token is ever cached: a check costs a fraction of a millisecond, and such caches have served expired
+ * tokens and other people's claims.
+ * Throws `CalloutError('ERR_CONFIG_INVALID')` for options that cannot be safe.
+ */
+export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVerifier {
+  const { clock, events, maxTokenBytes, fetchDocument = fetchHttpDocument } = options
+  assertIssuerOptions(options.issuers)
+  const issuers = options.issuers.map((entry): TrustedIssuer => {
+    const source = createKeySource(entry, clock, fetchDocument)
+    return { options: entry, keySet: new KeySet({ issuerId: entry.id, source, clock, events }) }
+  })
+  const byIssuer = new Map(issuers.map((issuer) => [issuer.options.issuer, issuer]))
+
+  const stop = async (): Promise<void> => {
+    await Promise.all(issuers.map(({ keySet }) => keySet[Symbol.asyncDispose]()))
+  }
+
+  return {
+    async verify(token, deadlineMs) {
+      const jws = parseCompactJws(token, maxTokenBytes)
+      if (!jws.wellFormed) return refused(jws.refusal, jws.facts)
+      const issuer = chooseIssuer(jws.claims, byIssuer)
+      if ('reason' in issuer) return refused(issuer, jws.facts)
+      const refusal =
+        (await checkSignature(token, jws.header, issuer, deadlineMs)) ??
+        checkClaims(jws.claims, issuer.options, clock.nowMs())
+      if (refusal) return refused(refusal, jws.facts, issuer.options.id)
+      const mapped = mapIdentity(jws.claims, issuer.options.id, issuer.options.identity, jws.facts)
+      if ('refusal' in mapped) return refused(mapped.refusal, jws.facts, issuer.options.id)
+      return { accepted: true, identity: mapped.identity }
+    },
+    start() {
+      for (const { keySet } of issuers) keySet.start()
+    },
+    readiness: () => issuers.map(({ keySet }) => keySet.readiness()),
+    keySetAges() {
+      const ages = issuers.map(({ options, keySet }) => [options.id, keySet.ageSeconds()] as const)
+      return new Map(ages.filter((entry): entry is [string, number] => entry[1] !== undefined))
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function chooseIssuer(claims: JsonObject, byIssuer: ReadonlyMap<string, TrustedIssuer>): TrustedIssuer | Refusal {
+  const name = readMember(claims, 'iss')
+  if (name === undefined) return refuse('claim_missing', '"iss" is absent')
+  if (typeof name !== 'string') return refuse('claim_invalid', `"iss" is ${describeValue(name)}, not a string`)
+  return byIssuer.get(name) ?? refuse('issuer_unknown', `"iss" is ${describeValue(name)}`)
+}
+
+/** Everything that the header decides, and the signature itself. */
+async function checkSignature(
+  token: string,
+  header: JsonObject,
+  { options, keySet }: TrustedIssuer,
+  deadlineMs: DeadlineMs,
+): Promise<Refusal | undefined> {
+  const typeRefusal = checkTokenType(readMember(header, 'typ'), options.tokenTypes)
+  if (typeRefusal) return typeRefusal
+  const algorithm = readMember(header, 'alg')
+  if (typeof algorithm !== 'string' || !options.algorithms.includes(algorithm)) {
+    return refuse('algorithm_not_allowed', `the "alg" header is ${describeValue(algorithm)}`)
+  }
+  const keyId = readMember(header, 'kid')
+  const match = await keySet.find(typeof keyId === 'string' ? keyId : undefined, algorithm, deadlineMs)
+  switch (match.kind) {
+    case 'found':
+      return verifySignature(token, match.key, algorithm)
+    case 'absent':
+      return refuse('key_not_found', `no ${algorithm} key fits "kid" ${describeValue(keyId)}`)
+    case 'ambiguous':
+      return refuse('key_not_found', `several ${algorithm} keys fit "kid" ${describeValue(keyId)}`)
+    case 'refused':
+      return refuse('key_invalid', match.why)
+    default:
+      return assertNever(match)
+  }
+}
+
+async function verifySignature(token: string, key: CryptoKey, algorithm: string): Promise<Refusal | undefined> {
+  try {
+    await compactVerify(token, key, { algorithms: [algorithm] })
+    return undefined
+  } catch (error) {
+    return explainJoseFailure(error)
+  }
+}
+
+/**
+ * jose throws its own errors for what is wrong with a token, and `TypeError` or `DOMException` for what is wrong with a
+ * key: length, curve, usage.
+ */
+function explainJoseFailure(error: unknown): Refusal {
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return refuse('signature_invalid', 'the signature does not verify')
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
+    return refuse('algorithm_not_allowed', `jose refuses the algorithm (${error.code})`)
+  }
+  if (error instanceof errors.JOSEError) return refuse('token_malformed', `jose refuses the token (${error.code})`)
+  return refuse('key_invalid', `jose refuses the key (${error instanceof Error ? error.name : 'unknown error'})`)
+}
+
+function refused({ reason, detail }: Refusal, token: TokenFacts, issuerId?: string): Verification {
+  return { accepted: false, reason, detail, token, ...(issuerId === undefined ? {} : { issuerId }) }
+}

@@ -1,0 +1,111 @@
+import { importJWK } from 'jose'
+import type { CryptoKey, JWK } from 'jose'
+import { decodeBase64url } from './compact-jws.ts'
+import { algorithmFitsKey } from './signature-algorithm.ts'
+import { isJsonObject, readMember } from './strict-json.ts'
+import type { JsonObject } from './strict-json.ts'
+
+/** One public key of an issuer. */
+export interface WebKey {
+  readonly keyId: string | undefined
+  /** The key for each algorithm that the issuer entry allows it for; empty when it was refused. */
+  readonly byAlgorithm: ReadonlyMap<string, CryptoKey>
+  /** Why no signature of this key can be trusted. */
+  readonly refused?: string
+}
+
+/** More keys than any issuer publishes; each one costs an import at every refresh. */
+const KEYS_MAX = 100
+
+const KEY_ID_LENGTH_MAX = 256
+
+/** Below, factoring is within reach (RFC 7518 §3.3); above, one verification takes long enough to be a weapon. */
+const RSA_BITS_MIN = 2048
+const RSA_BITS_MAX = 8192
+
+/** 65537. With e = 1 anybody can sign; other exponents are in no real key set. */
+const RSA_EXPONENT = 'AQAB'
+
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const
+
+/** `jwt-svid` is what SPIFFE bundles write for signature keys (JWT-SVID §6.1). */
+const SIGNATURE_USES: ReadonlySet<unknown> = new Set([undefined, 'sig', 'jwt-svid'])
+
+/**
+ * Reads a JWK set (RFC 7517 §5). Entries that are no signature keys are passed over, as the RFC asks; a signature key
+ * that is unsafe or broken is kept as refused, so that a token signed with it is answered precisely.
+ * Throws when the set as a whole is of no use: wrong shape, too many keys, no usable key.
+ * Does not check for ROCA moduli and does not ask for `alg`: a key without one serves every allowed algorithm that fits.
+ */
+export async function importWebKeys(document: JsonObject, algorithms: readonly string[]): Promise<readonly WebKey[]> {
+  const entries = readMember(document, 'keys')
+  if (!Array.isArray(entries)) throw new Error('the key set has no "keys" array')
+  if (entries.length > KEYS_MAX) throw new Error(`the key set holds ${entries.length} keys, the limit is ${KEYS_MAX}`)
+  const keys: WebKey[] = []
+  for (const entry of entries as unknown[]) {
+    if (!isJsonObject(entry) || !isSignatureKey(entry)) continue
+    keys.push(await importWebKey(entry, algorithms))
+  }
+  if (!keys.some((key) => key.byAlgorithm.size > 0)) throw new Error('the key set holds no usable signature key')
+  return keys
+}
+
+function isSignatureKey(entry: JsonObject): boolean {
+  const operations = readMember(entry, 'key_ops')
+  return (
+    ['RSA', 'EC', 'OKP', 'oct'].includes(String(readMember(entry, 'kty'))) &&
+    SIGNATURE_USES.has(readMember(entry, 'use')) &&
+    (operations === undefined || (Array.isArray(operations) && operations.includes('verify')))
+  )
+}
+
+async function importWebKey(entry: JsonObject, algorithms: readonly string[]): Promise<WebKey> {
+  const id = readMember(entry, 'kid')
+  const keyId = typeof id === 'string' ? id : undefined
+  const refused = findFlaw(entry)
+  if (refused !== undefined) return { keyId, byAlgorithm: new Map(), refused }
+  const kty = readMember(entry, 'kty')
+  const crv = readMember(entry, 'crv')
+  const declared = readMember(entry, 'alg')
+  const fitting = algorithms.filter(
+    (name) => algorithmFitsKey(name, kty, crv) && (declared === undefined || declared === name),
+  )
+  const byAlgorithm = new Map<string, CryptoKey>()
+  try {
+    for (const algorithm of fitting) byAlgorithm.set(algorithm, await importPublicKey(entry, algorithm))
+  } catch {
+    // WebCrypto answers a bad point or encoding with a DataError that says nothing more.
+    return { keyId, byAlgorithm: new Map(), refused: 'the key material does not decode to a valid public key' }
+  }
+  return { keyId, byAlgorithm }
+}
+
+function findFlaw(entry: JsonObject): string | undefined {
+  const id = readMember(entry, 'kid')
+  if (id !== undefined && (typeof id !== 'string' || id.length > KEY_ID_LENGTH_MAX))
+    return 'the key id is no short text'
+  if (readMember(entry, 'kty') === 'oct') return 'the key is symmetric'
+  if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(entry, name))) return 'the issuer published the private key'
+  return readMember(entry, 'kty') === 'RSA' ? findRsaFlaw(entry) : undefined
+}
+
+function findRsaFlaw(entry: JsonObject): string | undefined {
+  if (readMember(entry, 'e') !== RSA_EXPONENT) return 'the RSA exponent is not 65537'
+  const encoded = readMember(entry, 'n')
+  const modulus = typeof encoded === 'string' ? decodeBase64url(encoded) : undefined
+  if (modulus === undefined) return 'the RSA modulus is not base64url'
+  const bits = BigInt(`0x${modulus.toString('hex')}`).toString(2).length
+  return bits < RSA_BITS_MIN || bits > RSA_BITS_MAX ? `the RSA modulus has ${bits} bits` : undefined
+}
+
+/** Copies only what makes the key, so that `key_ops`, `ext` and unknown members cannot change how it is imported. */
+async function importPublicKey(entry: JsonObject, algorithm: string): Promise<CryptoKey> {
+  const material: Record<string, unknown> = {}
+  for (const name of ['kty', 'n', 'e', 'crv', 'x', 'y']) {
+    const value = readMember(entry, name)
+    if (value !== undefined) material[name] = value
+  }
+  const key = await importJWK(material as JWK, algorithm)
+  if (key instanceof Uint8Array) throw new TypeError('a symmetric key passed for a public key')
+  return key
+}
