@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { copyFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { lastLines, privateDirectory, startChild } from './child-process.ts'
@@ -58,6 +58,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     const configFile = path.join(directory.path, 'nats-server.conf')
     await writeFile(configFile, options.config, { mode: 0o600 })
     for (const [name, file] of Object.entries(options.includes ?? {})) {
+      await mkdir(path.dirname(path.join(directory.path, name)), { recursive: true })
       await copyFile(file, path.join(directory.path, name))
     }
     const launch = (port: number, monitorPort: number): Promise<ChildProcess> =>
