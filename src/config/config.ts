@@ -1,0 +1,81 @@
+import type { TokenSource } from '../core/request.ts'
+import type { ListenAddress } from './url.ts'
+
+/**
+ * The checked configuration: defaults filled in, durations in milliseconds, sizes in bytes, paths absolute. Holds no
+ * secret; those are read apart by `secrets.ts`.
+ */
+export interface Config {
+  readonly nats: NatsConfig
+  readonly callout: {
+    readonly issuerSeedFiles: readonly string[]
+    readonly xkeySeedFiles: readonly string[]
+    /** Names of the accounts into which a client may be placed. */
+    readonly accounts: ReadonlySet<string>
+    readonly deadlineMs: number
+    readonly maxInFlight: number
+  }
+  readonly token: {
+    /** In the order in which they are looked at. */
+    readonly sources: readonly TokenSource[]
+    readonly maxBytes: number
+  }
+  readonly issuers: readonly IssuerConfig[]
+  readonly session: {
+    readonly maxMs: number
+    /** 0 to 1. */
+    readonly jitter: number
+    readonly minRemainingMs: number
+  }
+  readonly grants: { readonly maxStaleMs: number }
+  readonly store: {
+    /** Resource name, `projects/P/instances/I/databases/D`. */
+    readonly database: string
+  }
+  readonly audit: { readonly onUnavailable: 'deny' }
+  readonly http: { readonly listen: ListenAddress }
+  readonly log: { readonly level: LogLevel }
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+
+export interface NatsConfig {
+  readonly servers: readonly string[]
+  readonly login: NatsLogin
+  readonly queue: string
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
+  readonly system?: { readonly user: string; readonly passwordFile: string }
+}
+
+export type NatsLogin =
+  | { readonly user: string; readonly passwordFile: string }
+  | { readonly nkeySeedFile: string }
+  | { readonly credsFile: string }
+
+export interface IssuerConfig {
+  readonly id: string
+  /** The exact `iss`. */
+  readonly issuer: string
+  readonly keys: IssuerKeys
+  readonly algorithms: readonly string[]
+  readonly tokenTypes: readonly string[]
+  readonly audiences: readonly string[]
+  readonly authorizedParties: readonly string[]
+  readonly clockSkewMs: number
+  readonly maxLifetimeMs: number
+  readonly http: { readonly timeoutMs: number }
+  readonly identity: IdentityConfig
+}
+
+export type IssuerKeys =
+  { readonly discovery: { readonly url?: string } } | { readonly jwksUri: string } | { readonly jwksFile: string }
+
+/** Paths are literal member names of the claims, outermost first. */
+export interface IdentityConfig {
+  readonly subject: readonly string[]
+  /** The first path that is present counts. */
+  readonly clientId: readonly (readonly string[])[]
+  readonly groups?: readonly string[]
+  readonly kind: 'auto' | 'user' | 'client'
+  readonly attributes: Readonly<Record<string, readonly string[]>>
+}

@@ -1,0 +1,191 @@
+import { z } from 'zod'
+import { ISSUER_ID } from '../core/principal.ts'
+import { claimPath, claimPaths } from './claim-path.ts'
+import { choice, distinctList, duration, evenIfIncomplete, file, freeText, list, setting, text } from './setting.ts'
+import { problemOfIssuer, problemOfKeysUrl } from './url.ts'
+
+/** Each works with a public key: with a symmetric one everybody who can check a token can also make it (RFC 8725 §3.1). */
+export const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const
+
+/** Providers name a handful of audiences and parties for one service. */
+const NAMES_MAX = 64
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+/** Names of `{{…}}` variables as `core/subject.ts` reads them; the built-in ones cannot be redefined. */
+const ATTRIBUTE_NAME = /^(?!(?:subject|issuer|client_id)$)[a-z][a-z0-9_]{0,63}$/
+
+function urlText(problemOf: (value: string) => string | undefined) {
+  return freeText().superRefine((value, context) => {
+    const problem = problemOf(value)
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+  })
+}
+
+const keys = z
+  .strictObject({
+    discovery: z
+      .strictObject({
+        url: setting(
+          urlText(problemOfKeysUrl).optional(),
+          'URL',
+          'Where the provider metadata is, if not at `<issuer>/.well-known/openid-configuration`.',
+        ),
+      })
+      .optional(),
+    jwks_uri: setting(urlText(problemOfKeysUrl).optional(), 'URL', 'The key set itself, without discovery.'),
+    jwks_file: setting(file().optional(), 'file', 'A key set in a file, for issuers that cannot be reached.'),
+  })
+  .refine(
+    (value) => [value.discovery, value.jwks_uri, value.jwks_file].filter((key) => key !== undefined).length === 1,
+    {
+      error: 'needs exactly one of discovery, jwks_uri, jwks_file',
+      when: evenIfIncomplete,
+    },
+  )
+
+const clientId = z
+  .strictObject({
+    path: setting(claimPath().optional(), 'claim path', 'One claim that holds the client id.'),
+    first_of: setting(
+      claimPaths().optional(),
+      'claim paths',
+      'Claims that may hold the client id, in place of `path`; the first present one counts.',
+      '[[client_id], [azp]]',
+    ),
+  })
+  .refine((value) => value.path === undefined || value.first_of === undefined, {
+    error: 'takes path or first_of, not both',
+    when: evenIfIncomplete,
+  })
+
+const identity = z.strictObject({
+  subject: z
+    .strictObject({
+      path: setting(
+        claimPath().prefault(['sub']),
+        'claim path',
+        'The claim that names the user, stable and never reassigned.',
+      ),
+    })
+    .prefault({}),
+  client_id: clientId.prefault({}),
+  groups: z
+    .strictObject({
+      path: setting(claimPath(), 'claim path', 'The claim that lists the groups; without `groups` there are none.'),
+    })
+    .optional(),
+  kind: setting(
+    choice(['auto', 'user', 'client']).prefault('auto'),
+    'auto, user or client',
+    'What a token of this issuer stands for; `auto` tells a client acting for itself from a user.',
+  ),
+  attributes: z
+    .record(
+      z.string().regex(ATTRIBUTE_NAME, 'must be a-z, 0-9 and "_", at most 64, and not subject, issuer or client_id'),
+      z.strictObject({
+        path: setting(claimPath(), 'claim path', 'The claim whose value stands for `{{<name>}}` in subjects.'),
+      }),
+    )
+    .prefault({}),
+})
+
+/** One entry of `issuers`. */
+export const issuerSchema = z.strictObject({
+  id: setting(
+    text(ISSUER_ID, 'must be lower-case letters, digits and "-", at most 63'),
+    'name',
+    'Short name, part of every principal (`user:<id>:…`); never change it once grants name it.',
+  ),
+  issuer: setting(
+    urlText(problemOfIssuer),
+    'URL',
+    'The exact `iss` of its tokens; https, or http on a loopback address.',
+  ),
+  keys: keys.prefault({}),
+  algorithms: setting(
+    distinctList(choice(ALGORITHMS, ' (only algorithms with public keys)'), { min: 1, max: ALGORITHMS.length }),
+    'list of names',
+    `Accepted signature algorithms, of ${ALGORITHMS.join(', ')}.`,
+  ),
+  token_types: setting(
+    distinctList(text(/^[\x21-\x7e]{0,100}$/, 'must be a media type, such as JWT or at+jwt'), {
+      min: 1,
+      max: NAMES_MAX,
+    }).prefault(['JWT', 'at+jwt']),
+    'list of names',
+    'Accepted `typ` headers; an empty text accepts tokens without one.',
+  ),
+  audiences: setting(
+    distinctList(freeText(), { min: 1, max: NAMES_MAX }),
+    'list of texts',
+    'A token must be meant for one of these (`aud`).',
+  ),
+  authorized_parties: setting(
+    distinctList(freeText(), { min: 0, max: NAMES_MAX }).prefault([]),
+    'list of texts',
+    'When set, the client that obtained the token must be one of these.',
+  ),
+  clock_skew: setting(
+    duration({ minMs: 0, maxMs: 5 * MINUTE_MS }).prefault('30s'),
+    'duration',
+    'Tolerated difference of the clocks of issuer and service, at most 5m.',
+  ),
+  max_lifetime: setting(
+    duration({ minMs: MINUTE_MS, maxMs: 30 * DAY_MS }).prefault('24h'),
+    'duration',
+    'Tokens that live longer than this (`exp` − `iat`) are refused.',
+  ),
+  http: z
+    .strictObject({
+      timeout: setting(
+        duration({ minMs: 100, maxMs: 10_000 }).prefault('1s'),
+        'duration',
+        'For one request to the issuer.',
+      ),
+    })
+    .prefault({}),
+  identity: identity.prefault({}),
+})
+
+/** Hundreds of issuers are tenants of a provider, not entries that somebody wrote. */
+const ISSUERS_MAX = 256
+
+export const issuersSchema = list(issuerSchema, { min: 1, max: ISSUERS_MAX })
+  .refine((entries) => repeated(entries, 'id').length === 0, {
+    error: (issue) => `two entries have the id ${quoted(repeated(issue.input, 'id'))}`,
+    when: evenIfIncomplete,
+  })
+  .refine((entries) => repeated(entries, 'issuer').length === 0, {
+    error: (issue) => `two entries have the issuer ${quoted(repeated(issue.input, 'issuer'))}`,
+    when: evenIfIncomplete,
+  })
+
+/** Texts that several entries have under `key`; tolerant, for it also runs on entries that are wrong. */
+function repeated(entries: unknown, key: 'id' | 'issuer'): string[] {
+  const seen = new Set<string>()
+  const twice = new Set<string>()
+  for (const entry of Array.isArray(entries) ? entries : []) {
+    const value = (entry as Partial<Record<string, unknown>> | null)?.[key]
+    if (typeof value !== 'string') continue
+    if (seen.has(value)) twice.add(value)
+    seen.add(value)
+  }
+  return [...twice]
+}
+
+function quoted(values: readonly string[]): string {
+  return values.map((value) => JSON.stringify(value.slice(0, 200))).join(', ')
+}

@@ -1,0 +1,222 @@
+import { z } from 'zod'
+import { issuersSchema } from './issuer-schema.ts'
+import {
+  choice,
+  distinctList,
+  duration,
+  evenIfIncomplete,
+  file,
+  freeText,
+  percentage,
+  setting,
+  size,
+  text,
+} from './setting.ts'
+import { parseListenAddress, problemOfNatsUrl } from './url.ts'
+
+/** More servers than a client tries in a round, more seeds than a rotation holds at once. */
+const ENTRIES_MAX = 32
+const SECOND_MS = 1_000
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+const natsUrl = freeText().superRefine((value, context) => {
+  const problem = problemOfNatsUrl(value)
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+})
+
+const userName = freeText()
+
+const tls = z
+  .strictObject({
+    ca_file: setting(file().optional(), 'file', 'Certificates to trust in place of those of the system, PEM.'),
+    cert_file: setting(file().optional(), 'file', 'Client certificate, PEM.'),
+    key_file: setting(file().optional(), 'file', 'Key of the client certificate, PEM.'),
+  })
+  .refine((value) => (value.cert_file === undefined) === (value.key_file === undefined), {
+    error: 'cert_file and key_file belong together',
+    when: evenIfIncomplete,
+  })
+
+const nats = z
+  .strictObject({
+    servers: setting(
+      distinctList(natsUrl, { min: 1, max: ENTRIES_MAX }),
+      'list of URLs',
+      'nats-servers to connect to, `nats://host:port` or `tls://host:port`.',
+    ),
+    user: setting(userName.optional(), 'text', 'User of the service, one of `auth_users` in nats-server.conf.'),
+    password_file: setting(file().optional(), 'file', 'Password of `nats.user`.'),
+    nkey_seed_file: setting(file().optional(), 'file', 'User nkey seed (`SU…`), in place of `nats.user`.'),
+    creds_file: setting(
+      file().optional(),
+      'file',
+      'User credentials of an operator-mode account, in place of `nats.user`.',
+    ),
+    queue: setting(
+      text(/^[A-Za-z0-9._-]{1,128}$/, 'must be letters, digits, ".", "_" and "-", at most 128').prefault('callout'),
+      'name',
+      'Queue group that the replicas of the service share.',
+    ),
+    tls: tls.optional(),
+    system: z
+      .strictObject({
+        user: setting(userName, 'text', 'User of the system account, to list and end sessions.'),
+        password_file: setting(file(), 'file', 'Password of `nats.system.user`.'),
+      })
+      .optional(),
+  })
+  .refine(
+    (value) => [value.user, value.nkey_seed_file, value.creds_file].filter((way) => way !== undefined).length === 1,
+    {
+      error: 'needs exactly one of user, nkey_seed_file, creds_file',
+      when: evenIfIncomplete,
+    },
+  )
+  .refine((value) => (value.user === undefined) === (value.password_file === undefined), {
+    error: 'user and password_file belong together',
+    when: evenIfIncomplete,
+  })
+
+const callout = z.strictObject({
+  issuer_seed_files: setting(
+    distinctList(file(), { min: 1, max: ENTRIES_MAX }),
+    'list of files',
+    'Account nkey seeds (`SA…`) that sign; several during a rotation, the request names the one to use.',
+  ),
+  xkey_seed_files: setting(
+    distinctList(file(), { min: 0, max: ENTRIES_MAX }).prefault([]),
+    'list of files',
+    'Curve nkey seeds (`SX…`) that open sealed requests; when set, requests in the clear are refused.',
+  ),
+  accounts: setting(
+    z
+      .record(
+        z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,128}$/u, 'must be 1 to 128 characters without white space'),
+        z.strictObject({}),
+      )
+      .refine((accounts) => Object.keys(accounts).length > 0, 'needs at least one account, such as { APP: {} }'),
+    'map of names to {}',
+    'The accounts into which clients may be placed; nats-server itself sets no limit.',
+  ),
+  deadline: setting(
+    duration({
+      minMs: 200,
+      maxMs: 1_900,
+      why: 'nats-server gives up after 2 s by default and sends its first PING then, which some clients take for a broken answer',
+    }).prefault('1500ms'),
+    'duration',
+    'For a whole request, from 200ms to 1900ms: nats-server gives up after 2 s and sends its first PING then.',
+  ),
+  max_in_flight: setting(
+    z.int('must be a whole number').min(1, 'must be at least 1').max(65_536, 'must be at most 65536').prefault(1024),
+    'number',
+    'Requests worked on at once; more are refused at once with `overloaded`.',
+  ),
+})
+
+const token = z.strictObject({
+  sources: setting(
+    distinctList(choice(['auth_token', 'password']), { min: 1, max: 2 }).prefault(['auth_token', 'password']),
+    'list of names',
+    'Where in the CONNECT options of a client a token may be, in this order.',
+  ),
+  max_bytes: setting(
+    size({ min: 512, max: 65_536 }).prefault(16_384),
+    'size',
+    'Longer tokens are refused unread; at most 64KiB.',
+  ),
+})
+
+const session = z
+  .strictObject({
+    max: setting(
+      duration({ minMs: MINUTE_MS, maxMs: 30 * DAY_MS }).prefault('1h'),
+      'duration',
+      'Longest session; the client then connects anew.',
+    ),
+    jitter: setting(
+      percentage({ max: 0.5 }).prefault('10%'),
+      'percentage',
+      'By how much a session may be shortened at random, so that a storm of connects does not come back as one.',
+    ),
+    min_remaining: setting(
+      duration({ minMs: SECOND_MS, maxMs: DAY_MS }).prefault('30s'),
+      'duration',
+      'A session that would be shorter is refused: its client would only come back at once.',
+    ),
+  })
+  .refine(({ max, jitter, min_remaining }) => !(max * (1 - jitter) <= min_remaining), {
+    error: 'max, shortened by jitter, must be longer than min_remaining',
+    when: evenIfIncomplete,
+  })
+
+/** `spanner://` and the resource name of a database; the bounds are wider than those of Google's names. */
+const STORE_URL =
+  /^spanner:\/\/projects\/[a-z][a-z0-9.:-]{0,62}\/instances\/[a-z][a-z0-9-]{0,63}\/databases\/[a-z][a-z0-9_-]{0,29}$/
+
+/** The whole of `callout.yaml`, in its own words; `read-config.ts` turns it into a `Config`. */
+export const configSchema = z.strictObject({
+  nats: nats.prefault({} as never),
+  callout: callout.prefault({} as never),
+  token: token.prefault({}),
+  issuers: issuersSchema,
+  session: session.prefault({}),
+  grants: z
+    .strictObject({
+      max_stale: setting(
+        duration({
+          minMs: 0,
+          maxMs: 0,
+          why: 'every decision reads the grants anew; bounded staleness is not offered',
+        }).prefault('0s'),
+        'duration',
+        'How old the grants of a decision may be; only `0s`, every decision reads them anew.',
+      ),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      url: setting(
+        text(STORE_URL, 'must be spanner://projects/<project>/instances/<instance>/databases/<database>'),
+        'URL',
+        'The database, `spanner://projects/<project>/instances/<instance>/databases/<database>`.',
+      ),
+    })
+    .prefault({} as never),
+  audit: z
+    .strictObject({
+      on_unavailable: setting(
+        choice(['deny'], ': nobody is admitted whose decision is not recorded').prefault('deny'),
+        'deny',
+        'What happens to a client whose decision cannot be recorded.',
+      ),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      listen: setting(
+        freeText()
+          .refine(
+            (value) => parseListenAddress(value) !== undefined,
+            'must be host:port, such as 127.0.0.1:8222 or [::1]:8222',
+          )
+          .prefault('127.0.0.1:8222'),
+        'host:port',
+        'For `/livez`, `/readyz` and `/metrics`; choose another when a nats-server on this host has its monitor on 8222.',
+      ),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: setting(
+        choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).prefault('info'),
+        'level',
+        'Least severe level written: trace, debug, info, warn, error or fatal.',
+      ),
+    })
+    .prefault({}),
+})
+
+/** The checked content of the file, units resolved, names as written. */
+export type ConfigFile = z.output<typeof configSchema>

@@ -1,0 +1,164 @@
+import type { Config, NatsConfig } from './config.ts'
+import { problemOfSeed, type SeedPrefix } from './nkey-seed.ts'
+import type { Problem } from './problem.ts'
+import { readSecretFile } from './secret-file.ts'
+
+/** What the files hold that the configuration points at. Kept apart from `Config`, which may be logged. */
+export interface Secrets {
+  readonly nats: {
+    readonly login: LoginSecret
+    /** PEM texts. */
+    readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string }
+    readonly system?: { readonly user: string; readonly password: string }
+  }
+  /** Account nkey seeds (`SA…`), in the order of the configuration. */
+  readonly issuerSeeds: readonly LabelledSeed[]
+  /** Curve nkey seeds (`SX…`), in the order of the configuration. */
+  readonly xkeySeeds: readonly LabelledSeed[]
+}
+
+/** `label` is the path of the file, for messages. */
+export interface LabelledSeed {
+  readonly seed: string
+  readonly label: string
+}
+
+export type LoginSecret =
+  | { readonly kind: 'password'; readonly user: string; readonly password: string }
+  | { readonly kind: 'nkey'; readonly seed: string; readonly label: string }
+  | { readonly kind: 'creds'; readonly creds: string; readonly label: string }
+
+export type SecretsReading = { readonly warnings: readonly Problem[] } & (
+  { readonly secrets: Secrets } | { readonly problems: readonly Problem[] }
+)
+
+/**
+ * Reads every file that the configuration points at and checks its kind: either all are right or all problems are
+ * returned at once. A key set of an issuer is not a secret and stays unread here except to see that it can be read.
+ *
+ * A secret that others may read is a warning, not a problem: volumes of Kubernetes are mounted with mode 0644 by default,
+ * inside a container that holds nobody else.
+ */
+export async function loadSecrets(config: Config): Promise<SecretsReading> {
+  const files = new Files()
+  const login = await readLogin(config.nats, files)
+  const tls = await readTls(config.nats.tls, files)
+  const system = config.nats.system
+  const systemPassword = system && (await files.password('nats.system.password_file', system.passwordFile))
+  const issuerSeeds = await readSeeds('callout.issuer_seed_files', config.callout.issuerSeedFiles, 'SA', files)
+  const xkeySeeds = await readSeeds('callout.xkey_seed_files', config.callout.xkeySeedFiles, 'SX', files)
+  for (const [index, { keys }] of config.issuers.entries()) {
+    if ('jwksFile' in keys) await files.readable(`issuers[${index}].keys.jwks_file`, keys.jwksFile)
+  }
+  const { problems, warnings } = files
+  if (problems.length > 0) return { problems, warnings }
+  const secrets: Secrets = {
+    nats: {
+      login,
+      ...(tls === undefined ? {} : { tls }),
+      ...(system === undefined ? {} : { system: { user: system.user, password: systemPassword ?? '' } }),
+    },
+    issuerSeeds,
+    xkeySeeds,
+  }
+  return { secrets, warnings }
+}
+
+async function readLogin(nats: NatsConfig, files: Files): Promise<LoginSecret> {
+  const { login } = nats
+  if ('user' in login) {
+    const password = await files.password('nats.password_file', login.passwordFile)
+    return { kind: 'password', user: login.user, password }
+  }
+  if ('nkeySeedFile' in login) {
+    const label = login.nkeySeedFile
+    return { kind: 'nkey', seed: await files.seed('nats.nkey_seed_file', label, 'SU'), label }
+  }
+  return { kind: 'creds', creds: await files.creds('nats.creds_file', login.credsFile), label: login.credsFile }
+}
+
+async function readTls(tls: NatsConfig['tls'], files: Files): Promise<Secrets['nats']['tls']> {
+  if (tls === undefined) return undefined
+  const { caFile, certFile, keyFile } = tls
+  return {
+    ...(caFile === undefined ? {} : { ca: await files.pem('nats.tls.ca_file', caFile, 'CERTIFICATE') }),
+    ...(certFile === undefined ? {} : { cert: await files.pem('nats.tls.cert_file', certFile, 'CERTIFICATE') }),
+    ...(keyFile === undefined ? {} : { key: await files.pem('nats.tls.key_file', keyFile, 'PRIVATE KEY') }),
+  }
+}
+
+async function readSeeds(
+  path: string,
+  names: readonly string[],
+  prefix: SeedPrefix,
+  files: Files,
+): Promise<LabelledSeed[]> {
+  const seeds: LabelledSeed[] = []
+  for (const [index, label] of names.entries()) {
+    const seed = await files.seed(`${path}[${index}]`, label, prefix)
+    if (seed !== '' && seeds.some((other) => other.seed === seed)) {
+      files.problems.push({ path: `${path}[${index}]`, message: `holds the same seed as another entry: ${label}` })
+    }
+    seeds.push({ seed, label })
+  }
+  return seeds
+}
+
+/** Reads files and collects what is wrong with them; a file that is wrong reads as an empty text. */
+class Files {
+  readonly problems: Problem[] = []
+  readonly warnings: Problem[] = []
+
+  async password(path: string, name: string): Promise<string> {
+    return this.#secret(path, name, (text) =>
+      text === '' || /\p{Cc}/u.test(text) ? 'must hold one line with the password' : undefined,
+    )
+  }
+
+  async seed(path: string, name: string, prefix: SeedPrefix): Promise<string> {
+    return this.#secret(path, name, (text) => problemOfSeed(text, prefix))
+  }
+
+  async creds(path: string, name: string): Promise<string> {
+    return this.#secret(path, name, (text) =>
+      ['NATS USER JWT', 'USER NKEY SEED'].every((block) => text.includes(`BEGIN ${block}`))
+        ? undefined
+        : 'is not a credentials file with a user JWT and a user nkey seed',
+    )
+  }
+
+  async pem(path: string, name: string, label: 'CERTIFICATE' | 'PRIVATE KEY'): Promise<string> {
+    const isSecret = label === 'PRIVATE KEY'
+    const hasBlock = (text: string): boolean => new RegExp(`-----BEGIN (?:[A-Z]+ )?${label}-----`).test(text)
+    const check = (text: string) => (hasBlock(text) ? undefined : `holds no PEM block of a ${label.toLowerCase()}`)
+    return isSecret ? this.#secret(path, name, check) : this.#read(path, name, check)
+  }
+
+  async readable(path: string, name: string): Promise<void> {
+    await this.#read(path, name, () => undefined)
+  }
+
+  async #secret(path: string, name: string, check: (text: string) => string | undefined): Promise<string> {
+    return this.#read(path, name, check, () =>
+      this.warnings.push({ path, message: `can be read by every user of this machine (chmod 600): ${name}` }),
+    )
+  }
+
+  async #read(
+    path: string,
+    name: string,
+    check: (text: string) => string | undefined,
+    onWorldReadable?: () => void,
+  ): Promise<string> {
+    const file = await readSecretFile(name)
+    if ('problem' in file) {
+      this.problems.push({ path, message: file.problem })
+      return ''
+    }
+    if (file.isWorldReadable) onWorldReadable?.()
+    const problem = check(file.text)
+    if (problem === undefined) return file.text
+    this.problems.push({ path, message: `${problem}: ${name}` })
+    return ''
+  }
+}
