@@ -26,6 +26,8 @@ export interface LocateOptions {
   readonly cacheDirectory?: string
   /** Where the machine's Debian mirrors are configured. */
   readonly etcApt?: string
+  /** For which the release is fetched. */
+  readonly platform?: NodeJS.Platform
 }
 
 /**
@@ -48,7 +50,7 @@ export async function locateNatsServer(
   const found = (await onPath(env['PATH'] ?? '', tried)) ?? (await inCache(cacheDirectory, tried))
   if (found !== undefined) return found
 
-  for (const source of await fetchableSources(options.etcApt, tried)) {
+  for (const source of await fetchableSources(options, tried)) {
     progress(`fetching nats-server: ${source.name}`)
     try {
       const directory = await addToCache(cacheDirectory, (draft) => fillEntry(draft, source))
@@ -68,6 +70,7 @@ export async function locateNatsServer(
   )
 }
 
+/** Where a binary can be fetched from. */
 interface Source {
   readonly name: string
   /** Puts `nats-server` into the directory. */
@@ -114,8 +117,8 @@ async function inCache(cacheDirectory: string, tried: string[]): Promise<NatsSer
   return undefined
 }
 
-async function fetchableSources(etcApt: string | undefined, tried: string[]): Promise<Source[]> {
-  const archives = await configuredDebianArchives(etcApt)
+async function fetchableSources(options: LocateOptions, tried: string[]): Promise<Source[]> {
+  const archives = await configuredDebianArchives(options.etcApt)
   if (archives.length === 0) tried.push('Debian package: this machine uses no Debian mirror')
   const packages = archives.flatMap((archive) =>
     DEBIAN_SUITES.map((suite): Source => ({
@@ -126,7 +129,11 @@ async function fetchableSources(etcApt: string | undefined, tried: string[]): Pr
       },
     })),
   )
-  return [...packages, { name: `nats-server release ${RELEASE_VERSION} from GitHub`, fill: downloadNatsServerRelease }]
+  const release: Source = {
+    name: `nats-server release ${RELEASE_VERSION} from GitHub`,
+    fill: (directory) => downloadNatsServerRelease(directory, options.platform),
+  }
+  return [...packages, release]
 }
 
 async function fillEntry(directory: string, source: Source): Promise<string> {

@@ -15,7 +15,10 @@ const POLL_MS = 10
 const MAX_PORT_ATTEMPTS = 5
 
 export interface NatsServerOptions {
-  /** Text of the configuration. Listen addresses in it are overridden: everything listens on 127.0.0.1. */
+  /**
+   * Text of the configuration. Its client address and its monitoring port are overridden; a monitoring host that it names
+   * counts, for which nats-server has no flag.
+   */
   readonly config: string
   /** The binary; located (see `locateNatsServer`) when absent. */
   readonly path?: string
