@@ -1,0 +1,360 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { createAccount, createServer } from '@nats-io/nkeys'
+import fc from 'fast-check'
+import { ABORT_CODES } from '../../../src/core/reasons.ts'
+import type { AbortCode } from '../../../src/core/reasons.ts'
+import {
+  CLOCK_TOLERANCE_SECONDS,
+  REQUEST_BYTES_MAX,
+  createRequestDecoder,
+} from '../../../src/nats/authorization-request.ts'
+import type { DecodedRequest } from '../../../src/nats/authorization-request.ts'
+import { encodeJwt } from '../../../src/nats/jwt.ts'
+import type { XKey } from '../../../src/nats/keys.ts'
+import { NOW_SECONDS } from '../../support/builders.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { aForge, aUserNkey, anIssuer, anXKey, signerOf } from '../../support/nats.ts'
+import type { ClaimsChange } from '../../support/nats.ts'
+
+const issuer = anIssuer()
+const forge = aForge(issuer.key.publicKey)
+const ours = anXKey()
+
+function aDecoder(xkeys: readonly XKey[] = [], clock = new ManualClock()) {
+  return createRequestDecoder({ issuerKeys: new Set([issuer.key.publicKey]), xkeys, clock })
+}
+
+function decode(data: Uint8Array, header?: string, xkeys: readonly XKey[] = []): DecodedRequest {
+  return aDecoder(xkeys)(data, header)
+}
+
+function assertAborted(decoded: DecodedRequest, code: AbortCode, message?: string): void {
+  assert.deepEqual(decoded, { aborted: code }, message)
+}
+
+function requestOf(decoded: DecodedRequest) {
+  assert.ok('request' in decoded, 'aborted' in decoded ? decoded.aborted : '')
+  return decoded.request
+}
+
+suite('a genuine request', () => {
+  test('is mapped field by field', () => {
+    const userNkey = aUserNkey()
+    const decoded = decode(
+      forge.request({
+        nats: {
+          user_nkey: userNkey,
+          connect_opts: { user: 'ÄPP', pass: 'pässword\u0000' },
+          client_tls: { version: '1.3', cipher: 'TLS_AES_128_GCM_SHA256', verified_chains: [['-----BEGIN']] },
+        },
+      }),
+    )
+    assert.deepEqual(decoded, {
+      request: {
+        userNkey,
+        issuerKey: issuer.key.publicKey,
+        server: { id: forge.id, name: 'n1', version: '2.15.1', cluster: 'east' },
+        client: {
+          connectionId: 8,
+          host: '127.0.0.1',
+          kind: 'Client',
+          connectionType: 'nats',
+          name: 'José 東京',
+          lang: 'nats.js',
+          version: '3.4.0',
+          tlsVersion: '1.3',
+        },
+        credentials: { authToken: 'a.b.c', user: 'ÄPP', password: 'pässword\u0000' },
+      },
+    })
+  })
+
+  test('may lack everything that a client need not have', () => {
+    const absent: ClaimsChange = {
+      nats: {
+        server_id: { version: undefined, cluster: undefined },
+        client_info: { host: undefined, name: undefined, type: undefined, user: undefined, kind: 'Leafnode' },
+        connect_opts: { auth_token: undefined, name: undefined, lang: undefined, version: undefined },
+      },
+    }
+    const request = requestOf(decode(forge.request(absent)))
+    assert.deepEqual(request.client, { connectionId: 8, host: '', kind: 'Leafnode' })
+    assert.deepEqual(request.credentials, {})
+    assert.deepEqual(request.server, { id: forge.id, name: 'n1' })
+  })
+
+  test('never brings "client_info.user" along, where servers have put the raw token', () => {
+    const request = requestOf(decode(forge.request({ nats: { client_info: { user: 'raw-token' } } })))
+    assert.ok(!JSON.stringify(request).includes('raw-token'))
+  })
+
+  test('may carry a token of 16 KiB twice, as an MQTT password does', () => {
+    const token = 'x'.repeat(16_384)
+    const decoded = decode(forge.request({ nats: { connect_opts: { auth_token: token, pass: token } } }))
+    assert.equal(requestOf(decoded).credentials.password, token)
+  })
+
+  test('may equal "exp" and "iat", as a short patience does', () => {
+    requestOf(decode(forge.request({ exp: NOW_SECONDS })))
+  })
+
+  test('is accepted from a server whose clock is off by up to the tolerance', () => {
+    for (const off of [-CLOCK_TOLERANCE_SECONDS, CLOCK_TOLERANCE_SECONDS]) {
+      requestOf(decode(forge.request({ iat: NOW_SECONDS + off, exp: NOW_SECONDS + off + 2 })))
+    }
+  })
+
+  test('is accepted for each issuer whose seed is loaded', () => {
+    const other = anIssuer().key.publicKey
+    const decoder = createRequestDecoder({
+      issuerKeys: new Set([issuer.key.publicKey, other]),
+      xkeys: [],
+      clock: new ManualClock(),
+    })
+    assert.equal(requestOf(decoder(forge.request({ sub: other }), undefined)).issuerKey, other)
+    assert.equal(requestOf(decoder(forge.request(), undefined)).issuerKey, issuer.key.publicKey)
+  })
+})
+
+suite('a sealed request', () => {
+  const header = forge.xkey.key.publicKey
+
+  test('is opened, and its answer is sealed for the server with the key that opened it', () => {
+    const older = anXKey()
+    const decoded = decode(forge.sealed(older.key.publicKey), header, [ours.key, older.key])
+    assert.ok('request' in decoded && decoded.seal !== undefined)
+    const answer = decoded.seal(Buffer.from('answer'))
+    assert.equal(Buffer.from(forge.xkey.pair.open(answer, older.key.publicKey) ?? []).toString(), 'answer')
+  })
+
+  test('is aborted when no xkey is configured', () => {
+    assertAborted(decode(forge.sealed(ours.key.publicKey), header), 'request_sealed')
+  })
+
+  test('is aborted when it is sealed for another key', () => {
+    assertAborted(decode(forge.sealed(anXKey().key.publicKey), header, [ours.key]), 'request_seal_invalid')
+  })
+
+  test('is aborted when the header is absent, doubled or not a curve key', () => {
+    for (const wrong of [undefined, '', `${header}, ${header}`, forge.id]) {
+      assertAborted(decode(forge.sealed(ours.key.publicKey), wrong, [ours.key]), 'request_seal_invalid', wrong)
+    }
+  })
+
+  test('is aborted when the header names another server than the request', () => {
+    const change = { nats: { server_id: { xkey: anXKey().key.publicKey } } }
+    assertAborted(decode(forge.sealed(ours.key.publicKey, change), header, [ours.key]), 'request_xkey_mismatch')
+  })
+
+  test('is aborted when the request names no xkey', () => {
+    const change = { nats: { server_id: { xkey: undefined } } }
+    assertAborted(decode(forge.sealed(ours.key.publicKey, change), header, [ours.key]), 'request_xkey_mismatch')
+  })
+
+  test('is aborted when it is cut off at any length', () => {
+    const decoder = aDecoder([ours.key])
+    const sealed = forge.sealed(ours.key.publicKey)
+    for (let length = 4; length < sealed.length; length += 7) {
+      assertAborted(decoder(sealed.subarray(0, length), header), 'request_seal_invalid', `length ${length}`)
+    }
+  })
+
+  test('is aborted when something else than a request is inside', () => {
+    const decoder = aDecoder([ours.key])
+    const inside = (text: string) => forge.xkey.key.seal(Buffer.from(text), ours.key.publicKey)
+    assertAborted(decoder(inside(''), header), 'request_malformed')
+    assertAborted(decoder(inside('{}'), header), 'request_malformed')
+    assertAborted(decoder(forge.xkey.key.seal(inside('{}'), ours.key.publicKey), header), 'request_malformed')
+  })
+})
+
+suite('a request in the clear', () => {
+  test('is aborted when an xkey is configured', () => {
+    assertAborted(decode(forge.request(), undefined, [ours.key]), 'request_not_sealed')
+    assertAborted(decode(forge.request(), forge.xkey.key.publicKey, [ours.key]), 'request_not_sealed')
+  })
+
+  test('is aborted when header and claims disagree about the xkey of the server', () => {
+    const xkey = forge.xkey.key.publicKey
+    assertAborted(decode(forge.request(), xkey), 'request_xkey_mismatch')
+    assertAborted(decode(forge.request({ nats: { server_id: { xkey } } })), 'request_xkey_mismatch')
+  })
+})
+
+suite('a message that is no genuine request is aborted', () => {
+  test('when it is empty', () => {
+    assertAborted(decode(new Uint8Array()), 'request_empty')
+  })
+
+  test('when it is one byte larger than any request, and not for its size alone before that', () => {
+    assertAborted(decode(Buffer.alloc(REQUEST_BYTES_MAX + 1, 0x41)), 'request_oversized')
+    assertAborted(decode(Buffer.alloc(REQUEST_BYTES_MAX, 0x41)), 'request_malformed')
+  })
+
+  test('when it is cut off at any length', () => {
+    const decoder = aDecoder()
+    const request = forge.request()
+    for (let length = 1; length < request.length; length++) {
+      assertAborted(decoder(request.subarray(0, length), undefined), 'request_malformed', `length ${length}`)
+    }
+  })
+
+  test('when it is not a JWT, sealed or not', () => {
+    for (const xkeys of [[], [ours.key]]) {
+      for (const text of ['hello', '{"nats":{}}', '+PING', '\u0000', 'xkv', '...']) {
+        assertAborted(decode(Buffer.from(text), undefined, xkeys), 'request_malformed', text)
+      }
+    }
+  })
+
+  test('when any one byte of it is another', () => {
+    const decoder = aDecoder()
+    const request = forge.request()
+    fc.assert(
+      fc.property(fc.nat(request.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+        const changed = Buffer.from(request)
+        changed[at] = (changed[at] ?? 0) ^ change
+        assert.ok('aborted' in decoder(changed, undefined))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('when another key signed it than the one it names', () => {
+    const stranger = signerOf(createServer(), 'server')
+    const [header, claims] = forge.request().toString().split('.')
+    const signed = `${header}.${claims}`
+    const forged = `${signed}.${stranger.sign(Buffer.from(signed)).toString('base64url')}`
+    assertAborted(decode(Buffer.from(forged)), 'request_signature_invalid')
+  })
+
+  test('when a server signed it in the name of another', () => {
+    const change = { nats: { server_id: { id: createServer().getPublicKey() } } }
+    assertAborted(decode(forge.request(change)), 'request_issuer_invalid')
+  })
+
+  test('when the signer is an account, even the issuer itself', () => {
+    for (const key of [issuer.key, signerOf(createAccount(), 'account')]) {
+      const claims = forge.claims({ nats: { server_id: { id: key.publicKey } } })
+      assertAborted(decode(Buffer.from(encodeJwt(claims, key))), 'request_issuer_invalid')
+    }
+  })
+
+  test('when it is meant for another audience', () => {
+    for (const aud of ['', 'nats-authorization-response', 'NATS', forge.id]) {
+      assertAborted(decode(forge.request({ aud })), 'request_audience_invalid', aud)
+    }
+  })
+
+  test('when it is meant for another issuer', () => {
+    for (const sub of ['', createAccount().getPublicKey(), forge.id]) {
+      assertAborted(decode(forge.request({ sub })), 'request_subject_unknown', sub)
+    }
+  })
+
+  test('when it is too old, too young, or ends before it begins', () => {
+    const off = CLOCK_TOLERANCE_SECONDS + 1
+    const windows = [
+      { iat: NOW_SECONDS - off, exp: NOW_SECONDS + 2 },
+      { iat: NOW_SECONDS + off, exp: NOW_SECONDS + off + 2 },
+      { iat: NOW_SECONDS, exp: NOW_SECONDS - 1 },
+      { iat: 0, exp: Number.MAX_SAFE_INTEGER },
+      { iat: Number.MAX_SAFE_INTEGER, exp: Number.MAX_SAFE_INTEGER },
+    ]
+    for (const window of windows)
+      assertAborted(decode(forge.request(window)), 'request_expired', JSON.stringify(window))
+  })
+
+  const malformed: Readonly<Record<string, ClaimsChange>> = {
+    'a time that is absent': { iat: undefined },
+    'a time that is a string': { exp: String(NOW_SECONDS) },
+    'a time with a fraction': { iat: NOW_SECONDS + 0.5 },
+    'a time beyond whole numbers': { exp: 1e300 },
+    'a negative time': { iat: -1 },
+    'an audience list': { aud: ['nats-authorization-request'] },
+    'no subject': { sub: undefined },
+    'no "nats" claims': { nats: undefined },
+    '"nats" claims that are a list': { nats: [] },
+    'the type of another JWT': { nats: { type: 'user' } },
+    'the version of another age': { nats: { version: 1 } },
+    'the version as a string': { nats: { version: '2' } },
+    'no user nkey': { nats: { user_nkey: undefined } },
+    'an account for a user nkey': { nats: { user_nkey: issuer.key.publicKey } },
+    'a user nkey with a wrong checksum': { nats: { user_nkey: `U${'A'.repeat(55)}` } },
+    'no server': { nats: { server_id: undefined } },
+    'a server without id': { nats: { server_id: { id: undefined } } },
+    'a server without name': { nats: { server_id: { name: undefined } } },
+    'a server version that is a number': { nats: { server_id: { version: 2 } } },
+    'no client': { nats: { client_info: undefined } },
+    'a client without connection id': { nats: { client_info: { id: undefined } } },
+    'a connection id beyond whole numbers': { nats: { client_info: { id: 2 ** 60 } } },
+    'a negative connection id': { nats: { client_info: { id: -1 } } },
+    'a client of no kind': { nats: { client_info: { kind: undefined } } },
+    'a client name that is an object': { nats: { client_info: { name: {} } } },
+    'no connect options': { nats: { connect_opts: null } },
+    'a token that is a list': { nats: { connect_opts: { auth_token: ['a.b.c'] } } },
+    'a token that is null': { nats: { connect_opts: { auth_token: null } } },
+    'a password that is a number': { nats: { connect_opts: { pass: 1 } } },
+    'a user with an unpaired surrogate': { nats: { connect_opts: { user: '\uD800' } } },
+    'TLS facts that are a string': { nats: { client_tls: '1.3' } },
+    'a TLS version that is a number': { nats: { client_tls: { version: 1.3 } } },
+  }
+  for (const [title, change] of Object.entries(malformed)) {
+    test(`when it holds ${title}`, () => {
+      assertAborted(decode(forge.request(change)), 'request_malformed')
+    })
+  }
+})
+
+suite('a replayed request', () => {
+  test('is aborted as long as its time would let it in', async () => {
+    const clock = new ManualClock()
+    const decoder = aDecoder([], clock)
+    const request = forge.request({ iat: NOW_SECONDS + CLOCK_TOLERANCE_SECONDS, exp: NOW_SECONDS + 3600 })
+    requestOf(decoder(request, undefined))
+    for (let waited = 0; waited <= 2 * CLOCK_TOLERANCE_SECONDS; waited += 10) {
+      assertAborted(decoder(request, undefined), 'request_replayed', `after ${waited} s`)
+      await clock.advance(10_000)
+    }
+    assertAborted(decoder(request, undefined), 'request_expired')
+  })
+
+  test('is aborted although the server signed it again with another id', () => {
+    const decoder = aDecoder()
+    const claims = forge.claims()
+    requestOf(decoder(forge.encode(claims), undefined))
+    assertAborted(decoder(forge.encode({ ...claims, jti: 'other' }), undefined), 'request_replayed')
+  })
+
+  test('is one of the same server only', () => {
+    const decoder = aDecoder()
+    const change = { nats: { user_nkey: aUserNkey() } }
+    requestOf(decoder(forge.request(change), undefined))
+    requestOf(decoder(aForge(issuer.key.publicKey).request(change), undefined))
+  })
+
+  test('does not count when the first one was refused', () => {
+    const decoder = aDecoder()
+    const change = { nats: { user_nkey: aUserNkey() } }
+    assertAborted(decoder(forge.request({ ...change, aud: 'other' }), undefined), 'request_audience_invalid')
+    requestOf(decoder(forge.request(change), undefined))
+  })
+})
+
+test('no message makes the decoder throw', () => {
+  const decoder = aDecoder([ours.key])
+  const anything = fc.oneof(
+    fc.uint8Array(),
+    fc.uint8Array().map((bytes) => Buffer.concat([Buffer.from('xkv1'), bytes])),
+    fc.uint8Array().map((bytes) => forge.xkey.key.seal(bytes, ours.key.publicKey)),
+    fc.jsonValue().map((nats) => forge.xkey.key.seal(forge.encode({ nats }), ours.key.publicKey)),
+  )
+  fc.assert(
+    fc.property(anything, fc.option(fc.string(), { nil: undefined }), fc.boolean(), (data, header, genuineHeader) => {
+      const decoded = decoder(data, genuineHeader ? forge.xkey.key.publicKey : header)
+      assert.ok('aborted' in decoded && decoded.aborted in ABORT_CODES)
+    }),
+    { numRuns: 200 },
+  )
+})

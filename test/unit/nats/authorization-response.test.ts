@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { decode } from '@nats-io/jwt'
+import fc from 'fast-check'
+import type { Allow } from '../../../src/core/decision.ts'
+import type { Permissions } from '../../../src/core/permissions.ts'
+import {
+  createResponseEncoder,
+  createUserJwtIssuer,
+  signingKeysByPublicKey,
+} from '../../../src/nats/authorization-response.ts'
+import { JWT_BYTES_MAX, parseJwt } from '../../../src/nats/jwt.ts'
+import { NOW_MS, NOW_SECONDS, aRequest } from '../../support/builders.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { anIssuer } from '../../support/nats.ts'
+
+const first = anIssuer()
+const second = anIssuer()
+const signingKeys = signingKeysByPublicKey([first.key, second.key])
+const issuer = createUserJwtIssuer(signingKeys)
+const encode = createResponseEncoder(signingKeys, new ManualClock())
+const request = aRequest({ issuerKey: first.key.publicKey })
+
+const CLOSED = { allow: [], deny: ['>'] }
+
+function anAllow(change: Partial<Allow> = {}): Allow {
+  return {
+    outcome: 'allow',
+    id: '018bcfe5-6800-7000-8000-000000000000',
+    decidedAtMs: NOW_MS + 999,
+    skippedGrants: [],
+    account: 'APP',
+    permissions: { publish: { allow: ['orders.new'], deny: ['orders.secret'] }, subscribe: CLOSED },
+    expiresAt: NOW_SECONDS + 3600,
+    grantIds: ['g1'],
+    ...change,
+  }
+}
+
+function withPermissions(change: Partial<Permissions>): Allow {
+  return anAllow({ permissions: { publish: CLOSED, subscribe: CLOSED, ...change } })
+}
+
+function claimsOf(jwt: string | Uint8Array) {
+  return parseJwt(Buffer.from(jwt))?.claims
+}
+
+suite('a user JWT', () => {
+  test('says exactly what was decided', () => {
+    assert.deepEqual(claimsOf(issuer.issue(anAllow(), request, 'corp:José 東京')), {
+      iss: first.key.publicKey,
+      jti: '018bcfe5-6800-7000-8000-000000000000',
+      sub: request.userNkey,
+      aud: 'APP',
+      name: 'corp:José 東京',
+      iat: NOW_SECONDS,
+      exp: NOW_SECONDS + 3600,
+      nats: {
+        type: 'user',
+        version: 2,
+        pub: { allow: ['orders.new'], deny: ['orders.secret'] },
+        sub: { deny: ['>'] },
+        subs: -1,
+        data: -1,
+        payload: -1,
+      },
+    })
+  })
+
+  test('is signed by the issuer that the request asks for', () => {
+    const jwt = issuer.issue(anAllow(), aRequest({ issuerKey: second.key.publicKey }), 'alice')
+    assert.equal(decode(jwt).iss, second.key.publicKey)
+  })
+
+  test('keeps the permissions of any decision as they are', () => {
+    const token = fc.string({ unit: fc.constantFrom('a', 'é', '東', '-', '_', '$'), minLength: 1, maxLength: 5 })
+    const subject = fc.array(token, { minLength: 1, maxLength: 4 }).map((tokens) => tokens.join('.'))
+    const lists = { allow: fc.array(subject, { minLength: 1 }), deny: fc.array(subject) }
+    const side = fc.record(lists, { noNullPrototype: true })
+    fc.assert(
+      fc.property(side, side, (publish, subscribe) => {
+        const claims = claimsOf(issuer.issue(anAllow({ permissions: { publish, subscribe } }), request, 'alice'))
+        const sides = claims?.['nats'] as Record<string, { allow?: string[]; deny?: string[] }> | undefined
+        assert.deepEqual({ deny: [], ...sides?.['pub'] }, publish)
+        assert.deepEqual({ deny: [], ...sides?.['sub'] }, subscribe)
+      }),
+    )
+  })
+
+  test('may name a queue on subscribe', () => {
+    issuer.issue(withPermissions({ subscribe: { allow: ['work.> crew.*'], deny: [] } }), request, 'alice')
+  })
+
+  test('is refused when a side allows nothing and does not deny everything, which nats-server takes for full access', () => {
+    for (const side of ['publish', 'subscribe'] as const) {
+      for (const deny of [[], ['orders.>'], ['*']]) {
+        assert.throws(() => issuer.issue(withPermissions({ [side]: { allow: [], deny } }), request, 'alice'), TypeError)
+      }
+    }
+  })
+
+  test('is refused when nats-server would drop an entry or read it otherwise', () => {
+    const entries = ['', '.a', 'a.', 'a..b', 'a.>.b', 'a.b*r', 'a b', 'a\tb', 'a\n', 'a.{{name}}', 'a b c', ' a', 'a ']
+    for (const entry of entries) {
+      for (const effect of ['allow', 'deny'] as const) {
+        const publish = { allow: ['x'], deny: [], [effect]: [entry] }
+        assert.throws(() => issuer.issue(withPermissions({ publish }), request, 'alice'), TypeError, entry)
+      }
+    }
+  })
+
+  test('is refused with a queue that is none', () => {
+    for (const entry of ['a >b', 'a q q', 'a ', 'a q.']) {
+      const subscribe = { allow: [entry], deny: [] }
+      assert.throws(() => issuer.issue(withPermissions({ subscribe }), request, 'alice'), TypeError, entry)
+    }
+  })
+
+  test('is refused without a name, an account or an id, or with one that is not Unicode', () => {
+    for (const text of ['', '\uD800']) {
+      assert.throws(() => issuer.issue(anAllow(), request, text), TypeError)
+      assert.throws(() => issuer.issue(anAllow({ account: text }), request, 'alice'), TypeError)
+      assert.throws(() => issuer.issue(anAllow({ id: text }), request, 'alice'), TypeError)
+    }
+  })
+
+  test('is refused when it does not end in a whole second after the decision', () => {
+    for (const expiresAt of [NOW_SECONDS, NOW_SECONDS + 0.5, 0, -1, NaN, Infinity]) {
+      assert.throws(() => issuer.issue(anAllow({ expiresAt }), request, 'alice'), TypeError, String(expiresAt))
+    }
+  })
+
+  test('is refused for an issuer whose seed is not loaded', () => {
+    const foreign = aRequest({ issuerKey: anIssuer().key.publicKey })
+    assert.throws(() => issuer.issue(anAllow(), foreign, 'alice'), TypeError)
+  })
+
+  test('is refused when it is larger than nats-server takes', () => {
+    const allow = Array.from({ length: 2_000 }, (_, i) => `${'x'.repeat(500)}.${i}`)
+    const tooLarge = withPermissions({ publish: { allow, deny: [] } })
+    assert.throws(() => issuer.issue(tooLarge, request, 'alice'), RangeError)
+    assert.ok(JSON.stringify(allow).length < JWT_BYTES_MAX)
+  })
+})
+
+suite('an authorization response', () => {
+  const envelope = { iss: first.key.publicKey, sub: request.userNkey, aud: request.server.id, iat: NOW_SECONDS }
+
+  test('that allows carries the user JWT and no error', () => {
+    assert.deepEqual(claimsOf(encode(request, { allow: 'user.jwt.here' })), {
+      ...envelope,
+      nats: { type: 'authorization_response', version: 2, jwt: 'user.jwt.here' },
+    })
+  })
+
+  test('that denies carries the text and no JWT', () => {
+    assert.deepEqual(claimsOf(encode(request, { deny: 'no_grants 018bcfe5' })), {
+      ...envelope,
+      nats: { type: 'authorization_response', version: 2, error: 'no_grants 018bcfe5' },
+    })
+  })
+
+  test('is verified by @nats-io/jwt', () => {
+    const text = Buffer.from(encode(request, { deny: 'no_grants 018bcfe5' })).toString('latin1')
+    assert.deepEqual(decode(text), claimsOf(text))
+  })
+})
