@@ -1,0 +1,144 @@
+import type { DenyReason } from '../core/reasons.ts'
+import { ABORT_CODES } from '../core/reasons.ts'
+import type { CalloutEvents } from '../service/events.ts'
+import type { Clock } from '../service/ports.ts'
+import { bounded } from './bounded.ts'
+import { decisionFields, totalMs } from './decision-line.ts'
+import { createLogLimit, type LogLimit } from './log-limit.ts'
+import { describeError } from './logged-error.ts'
+import type { Logger } from './logger.ts'
+import { NO_REASON, type Metrics } from './metrics.ts'
+
+export interface EventsOptions {
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Measures the windows of the rate limits of the log. */
+  readonly clock: Pick<Clock, 'monotonicMs'>
+}
+
+/** Denials that say something about us, not about the client. */
+const OUR_OWN_REASONS: ReadonlySet<DenyReason> = new Set([
+  'issuer_unavailable',
+  'grants_unavailable',
+  'audit_unavailable',
+  'deadline_exceeded',
+  'overloaded',
+  'internal',
+])
+
+/**
+ * Feeds metric and log line of each business event together. Every event is counted; lines that a flood could multiply
+ * are limited to a few of a kind in ten seconds and then say how many were left out. Never throws.
+ */
+export function createEvents({ logger, metrics, clock }: EventsOptions): CalloutEvents {
+  const limit = createLogLimit(clock)
+  const parts = { ...requestEvents(logger, metrics, limit), ...dependencyEvents(logger, metrics, limit) }
+  return neverThrowing(parts, () => metrics.unexpectedErrors.inc())
+}
+
+type RequestEvents = Pick<CalloutEvents, 'requestAborted' | 'decided' | 'auditFailed' | 'inFlight' | 'unexpected'>
+
+function requestEvents(logger: Logger, metrics: Metrics, limit: LogLimit): RequestEvents {
+  return {
+    requestAborted(code) {
+      metrics.requestsAborted.inc({ code })
+      const passed = limit(`aborted ${code}`)
+      if (passed) logger.warn({ event: 'request_aborted', code, ...passed }, ABORT_CODES[code])
+    },
+    decided(entry, durations, recorded, delivery) {
+      const { decision } = entry
+      const { outcome } = decision
+      const reason = decision.outcome === 'deny' ? decision.reason : NO_REASON
+      metrics.decisions.inc({ outcome, reason })
+      metrics.decisionDuration.observe({ outcome }, totalMs(entry, durations) / 1000)
+      for (const [stage, ms] of Object.entries(durations)) metrics.stageDuration.observe({ stage }, ms / 1000)
+      if (delivery === 'late') metrics.lateAnswers.inc()
+      if (delivery === 'failed') metrics.failedAnswers.inc()
+      const level = decision.outcome === 'deny' && OUR_OWN_REASONS.has(decision.reason) ? 'warn' : 'info'
+      logger[level](decisionFields(entry, durations, recorded, delivery))
+      if (delivery === 'sent') return
+      const passed = limit(`delivery ${delivery}`)
+      if (passed) {
+        const what = delivery === 'late' ? 'an answer came too late and was not sent' : 'an answer could not be sent'
+        logger.warn({ event: `answer_${delivery}`, decisionId: decision.id, ...passed }, what)
+      }
+    },
+    auditFailed(outcome, rows, error) {
+      metrics.auditFailures.inc({ outcome }, rows)
+      const passed = limit(`audit ${outcome}`)
+      if (!passed) return
+      const what =
+        outcome === 'deny' ? 'rows of denials are lost' : 'rows of allows are unconfirmed; they became denials'
+      logger.error({ event: 'audit_failed', outcome, rows, error: describeError(error), ...passed }, what)
+    },
+    inFlight(count) {
+      metrics.requestsInFlight.set(count)
+    },
+    unexpected(where, error) {
+      metrics.unexpectedErrors.inc()
+      const passed = limit(`unexpected ${where}`)
+      if (passed)
+        logger.error({ event: 'unexpected', where, error: describeError(error), ...passed }, 'a bug was caught')
+    },
+  }
+}
+
+function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Omit<CalloutEvents, keyof RequestEvents> {
+  return {
+    batchSettled(kind, items, durationMs, failure) {
+      metrics.batchItems.observe({ kind }, items)
+      metrics.batchDuration.observe({ kind }, durationMs / 1000)
+      if (failure === undefined) return
+      metrics.batchFailures.inc({ kind, code: failure })
+      const passed = limit(`batch ${kind} ${failure}`)
+      if (passed)
+        logger.warn({ event: 'batch_failed', kind, code: failure, items, durationMs, ...passed }, 'a batch failed')
+    },
+    keySetRefreshed(issuer, failure) {
+      metrics.keySetRefreshes.inc({ issuer, result: failure === undefined ? 'ok' : 'failed' })
+      if (failure === undefined) {
+        logger.debug({ event: 'key_set_refreshed', issuerId: issuer }, 'the keys of the issuer were fetched')
+        return
+      }
+      const passed = limit(`keys ${issuer}`)
+      if (!passed) return
+      const why = bounded(failure)
+      logger.warn({ event: 'key_set_unavailable', issuerId: issuer, why, ...passed }, 'the keys could not be fetched')
+    },
+    natsConnection(status, detail) {
+      metrics.natsConnected.set(status === 'connected' ? 1 : 0)
+      const passed = limit(`nats ${status}`)
+      if (!passed) return
+      const level = status === 'connected' ? 'info' : 'warn'
+      logger[level]({ event: `nats_${status}`, detail: bounded(detail), ...passed }, `nats-server: ${status}`)
+    },
+    storeFault(operation, code, detail) {
+      metrics.storeFaults.inc({ operation, code })
+      const passed = limit(`store ${operation} ${code}`)
+      if (!passed) return
+      logger.warn(
+        { event: 'store_fault', operation, code, detail: bounded(detail), ...passed },
+        'a call to Spanner failed',
+      )
+    },
+    storeRecovered(operation, downMs) {
+      logger.info({ event: 'store_recovered', operation, downMs: Math.round(downMs) }, 'Spanner answers again')
+    },
+  }
+}
+
+/** A gauge fed with NaN or a broken stream must not turn into a refused client. */
+function neverThrowing(events: CalloutEvents, onThrow: () => void): CalloutEvents {
+  const guarded = Object.entries(events).map(([name, event]: [string, (...values: never[]) => void]) => [
+    name,
+    (...values: never[]): void => {
+      try {
+        event(...values)
+      } catch {
+        // There is nobody left to tell but the counter.
+        onThrow()
+      }
+    },
+  ])
+  return Object.fromEntries(guarded) as CalloutEvents
+}
