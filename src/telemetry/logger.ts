@@ -1,6 +1,7 @@
 import { destination, pino, stdTimeFunctions } from 'pino'
 import type { DestinationStream, Logger } from 'pino'
 import { cleanLine } from './log-line.ts'
+import { withoutSecrets } from './secret-names.ts'
 
 export type { Logger } from 'pino'
 
@@ -18,20 +19,6 @@ export interface LoggerOptions {
 /** Some 8,000 decisions: room for a reader that pauses for seconds, not for one that has stopped. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024
 
-/** Names under which a secret would be found; what is logged has none of them, so each hit is a slip. */
-const SECRET_KEYS = [
-  'credentials',
-  'password',
-  'authToken',
-  'auth_token',
-  'token',
-  'jwt',
-  'userJwt',
-  'seed',
-  'nkeySeed',
-  'creds',
-]
-
 /**
  * Writes one line of JSON per event, without waiting for the reader: a log that blocks would hold every client. What is not
  * read in time is dropped and reported. Secrets are kept out by the callers; by name and by shape, the logger removes
@@ -44,8 +31,7 @@ export function createLogger(options: LoggerOptions): Logger {
       level: options.level,
       base: options.fields ?? {},
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' },
+      formatters: { level: (label) => ({ level: label }), log: (fields) => withoutSecrets(fields) },
       hooks: { streamWrite: cleanLine },
     },
     stream,
