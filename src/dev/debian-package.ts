@@ -110,9 +110,12 @@ function aptConfiguration(state: string): string {
     'Dir::Etc::preferences': '/dev/null',
     'Dir::Etc::preferencesparts': '/dev/null',
     'APT::Default-Release': '',
+    'APT::Update::Error-Mode': 'any',
     'APT::Sandbox::User': '',
     'Acquire::Languages': 'none',
     'Acquire::Retries': '2',
+    'Acquire::http::Timeout': '20',
+    'Acquire::https::Timeout': '20',
   }
   const hooks = ['APT::Update::Pre-Invoke', 'APT::Update::Post-Invoke', 'APT::Update::Post-Invoke-Success']
   const cleared = [...hooks, 'Acquire::Languages'].map((name) => `#clear ${name};`)

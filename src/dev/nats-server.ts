@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { lastLines, privateDirectory, startChild } from './child-process.ts'
@@ -24,7 +24,7 @@ export interface NatsServerOptions {
   readonly path?: string
   /** For `$NAME` references of the configuration; added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>
-  /** Files that the configuration includes by a relative name: name → path of the file to copy beside it. */
+  /** Files that the configuration includes: path relative to the configuration → text. */
   readonly includes?: Readonly<Record<string, string>>
   /** Writes debug lines to the log. */
   readonly debug?: boolean
@@ -60,9 +60,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   try {
     const configFile = path.join(directory.path, 'nats-server.conf')
     await writeFile(configFile, options.config, { mode: 0o600 })
-    for (const [name, file] of Object.entries(options.includes ?? {})) {
-      await mkdir(path.dirname(path.join(directory.path, name)), { recursive: true })
-      await copyFile(file, path.join(directory.path, name))
+    for (const [name, text] of Object.entries(options.includes ?? {})) {
+      const file = path.join(directory.path, name)
+      await mkdir(path.dirname(file), { recursive: true })
+      await writeFile(file, text, { mode: 0o600 })
     }
     const launch = (port: number, monitorPort: number): Promise<ChildProcess> =>
       launchServer(binary, configFile, port, monitorPort, options)
