@@ -244,10 +244,7 @@ suite('a change of the reference nats-server.conf', () => {
   test('without the list a static user of another account is called out, with it not', async () => {
     const user = { user: 'printer', pass: 'paper' }
     const withUser = (config: string): string =>
-      config.replace(
-        'system_account:',
-        'accounts.OTHER { users: [{ user: printer, password: paper }] }\nsystem_account:',
-      )
+      config.replace('  OPS {}', '  OPS {}\n  OTHER { users: [{ user: printer, password: paper }] }')
     const calledOut = async (change: (config: string) => string): Promise<number> => {
       await using server = await start((config) => change(withUser(config)))
       let count = 0
