@@ -1,4 +1,5 @@
 import { CalloutError } from '../core/errors.ts'
+import { ISSUER_ID } from '../core/principal.ts'
 import { isSignatureAlgorithm } from './signature-algorithm.ts'
 import { normalizeTokenType, SECURITY_EVENT_TYPES } from './token-type.ts'
 import { parseKeyUrl, wellKnownUrl } from './key-url.ts'
@@ -29,7 +30,7 @@ export interface IdentityRules {
 
 /** One trusted issuer: whose tokens, checked how, meaning whom. */
 export interface IssuerOptions {
-  /** Short name; part of every principal of this issuer, so it holds no colon. */
+  /** Short name; part of every principal of this issuer. */
   readonly id: string
   /** The `iss` claim, byte for byte. */
   readonly issuer: string
@@ -81,7 +82,7 @@ function entryProblems(entry: IssuerOptions): string[] {
 
 function ruleProblems(entry: IssuerOptions): string[] {
   const problems: string[] = []
-  if (entry.id === '' || entry.id.includes(':')) problems.push('id must be non-empty and without a colon')
+  if (!ISSUER_ID.test(entry.id)) problems.push('id must be lower-case letters, digits and "-", at most 63')
   if (entry.issuer === '') problems.push('issuer must not be empty')
   if (entry.algorithms.length === 0) problems.push('algorithms must not be empty')
   for (const algorithm of entry.algorithms) {

@@ -20,7 +20,7 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'string') {
     return isSafeText(value, QUOTED_BYTES_MAX)
       ? JSON.stringify(value)
-      : `an unprintable string of length ${value.length}`
+      : `a long or unprintable string of length ${value.length}`
   }
   if (value === null) return 'null'
   if (Array.isArray(value)) return `an array of ${value.length}`

@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import type { CalloutError } from '../../../src/core/errors.ts'
+import type { IssuerOptions } from '../../../src/oidc/issuer-options.ts'
+import { BACKOFF_MAX_MS, MIN_INTERVAL_MS, REFRESH_INTERVAL_MS } from '../../../src/oidc/key-set.ts'
+import { createTokenVerifier } from '../../../src/oidc/token-verifier.ts'
+import type { OidcTokenVerifier } from '../../../src/oidc/token-verifier.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import {
+  anIssuer,
+  createSigner,
+  eventually,
+  selfSignedCertificate,
+  signToken,
+  someClaims,
+  startKeyServer,
+} from '../../support/oidc.ts'
+import type { KeyServer, KeyServerMode } from '../../support/oidc.ts'
+import { RecordedEvents } from '../../support/recorded-events.ts'
+
+const SIGNER = createSigner('ES256', 'key-1')
+const ROTATED = createSigner('ES256', 'key-2')
+const BUDGET_MS = 600
+
+/** A verifier with real HTTP to the server, on a clock that only the test moves. */
+function verifierFor(change: Partial<IssuerOptions>) {
+  const clock = new ManualClock()
+  const events = new RecordedEvents()
+  const verifier = createTokenVerifier({ issuers: [anIssuer(change)], clock, events, maxTokenBytes: 16_384 })
+  return { clock, events, verifier }
+}
+
+async function verdict(verifier: OidcTokenVerifier, clock: ManualClock, token: string): Promise<string> {
+  try {
+    const verification = await verifier.verify(token, clock.monotonicMs() + BUDGET_MS)
+    return verification.accepted ? 'accepted' : verification.reason
+  } catch (error) {
+    return (error as CalloutError).code
+  }
+}
+
+function tokenFor(server: KeyServer, signer = SIGNER): string {
+  return signToken(signer, someClaims({ iss: server.issuer }))
+}
+
+function discovered(server: KeyServer): Partial<IssuerOptions> {
+  return { issuer: server.issuer, keys: { discovery: {} } }
+}
+
+suite('keys over HTTP', () => {
+  test('are found by discovery', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    const { clock, verifier } = verifierFor(discovered(server))
+    await using _ = verifier
+    assert.equal(await verdict(verifier, clock, tokenFor(server)), 'accepted')
+    assert.deepEqual(server.requests, ['/.well-known/openid-configuration', '/jwks'])
+  })
+
+  test('are found at a configured metadata address', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    server.metadata = { issuer: 'https://idp.example/realms/prod' }
+    const url = `${server.issuer}/elsewhere/.well-known/openid-configuration`
+    const { clock, verifier } = verifierFor({ keys: { discovery: { url } } })
+    await using _ = verifier
+    assert.equal(await verdict(verifier, clock, signToken(SIGNER)), 'accepted')
+  })
+
+  test('are read from a configured address without discovery', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    const { clock, verifier } = verifierFor({ keys: { jwksUri: server.jwksUri } })
+    await using _ = verifier
+    assert.equal(await verdict(verifier, clock, signToken(SIGNER)), 'accepted')
+    assert.deepEqual(server.requests, ['/jwks'])
+  })
+
+  test('are fetched in the background after start, before any token', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    const { verifier } = verifierFor(discovered(server))
+    await using _ = verifier
+    verifier.start()
+    await eventually(() => verifier.readiness().every((check) => check.ready), 'the issuer becomes ready')
+  })
+
+  test('follow a rotation by the key id of a new token', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    const { clock, verifier } = verifierFor(discovered(server))
+    await using _ = verifier
+    await verdict(verifier, clock, tokenFor(server))
+    server.keys = [SIGNER.publicJwk, ROTATED.publicJwk]
+    await clock.advance(MIN_INTERVAL_MS)
+    assert.equal(await verdict(verifier, clock, tokenFor(server, ROTATED)), 'accepted')
+  })
+})
+
+suite('keys over HTTP are not taken', () => {
+  for (const [what, metadata, why] of [
+    ['of another issuer', { issuer: 'https://evil.example' }, 'the discovery document is for another issuer'],
+    ['without an issuer', { issuer: undefined }, 'the discovery document is for another issuer'],
+    ['without an address of the keys', { jwks_uri: undefined }, 'the discovery document has no "jwks_uri"'],
+    ['with keys in the clear', { jwks_uri: 'http://idp.example/k' }, 'the address of the keys must be https'],
+    ['with keys in a file', { jwks_uri: 'file:///etc/passwd' }, 'the address of the keys must be https'],
+  ] as const) {
+    test(`from a discovery document ${what}`, async () => {
+      await using server = await startKeyServer([SIGNER.publicJwk])
+      server.metadata = metadata
+      const { clock, events, verifier } = verifierFor(discovered(server))
+      await using _ = verifier
+      assert.equal(await verdict(verifier, clock, tokenFor(server)), 'ERR_ISSUER_UNAVAILABLE')
+      assert.equal(events.keySets[0]?.failure?.slice(0, why.length), why)
+      assert.deepEqual(server.requests, ['/.well-known/openid-configuration'])
+    })
+  }
+
+  test('from an issuer whose name differs by a slash from that of its discovery document', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    const issuer = `${server.issuer}/`
+    const { clock, verifier } = verifierFor({ issuer, keys: { discovery: {} } })
+    await using _ = verifier
+    const token = signToken(SIGNER, someClaims({ iss: issuer }))
+    assert.equal(await verdict(verifier, clock, token), 'ERR_ISSUER_UNAVAILABLE')
+  })
+
+  test('from an https server that nobody vouches for, until its certificate is trusted', async () => {
+    const tls = selfSignedCertificate()
+    await using server = await startKeyServer([SIGNER.publicJwk], tls)
+    const { clock, events, verifier } = verifierFor(discovered(server))
+    await using _ = verifier
+    assert.equal(await verdict(verifier, clock, tokenFor(server)), 'ERR_ISSUER_UNAVAILABLE')
+    assert.match(events.keySets[0]?.failure ?? '', /^self-signed certificate/)
+    assert.deepEqual(server.requests, [])
+    const trusted = getCACertificates('default')
+    setDefaultCACertificates([...trusted, tls.cert])
+    try {
+      await clock.advance(BACKOFF_MAX_MS)
+      await eventually(() => verifier.readiness().every((check) => check.ready), 'the issuer becomes ready')
+    } finally {
+      setDefaultCACertificates(trusted)
+    }
+  })
+})
+
+/** Every fault, and what is said about it. `time` faults end only when the clock passes the timeout. */
+const FAULTS: readonly (readonly [KeyServerMode, string])[] = [
+  ['error', 'answered with status 500'],
+  ['redirect', 'answered with status 302'],
+  ['page', 'the document is not JSON'],
+  ['empty', 'the key set holds no usable signature key'],
+  ['huge', 'the document is larger than 262144 bytes'],
+  ['truncated', 'aborted'],
+  ['hang', 'no complete answer within 1000 ms'],
+  ['drip', 'no complete answer within 1000 ms'],
+]
+
+suite('a faulty key server', () => {
+  for (const [mode, failure] of FAULTS) {
+    test(`in mode ${mode} never makes a token "invalid", and is asked once`, async () => {
+      await using server = await startKeyServer([SIGNER.publicJwk])
+      server.mode = mode
+      const { clock, events, verifier } = verifierFor({ keys: { jwksUri: server.jwksUri } })
+      await using _ = verifier
+      const verdicts = Promise.all(Array.from({ length: 100 }, () => verdict(verifier, clock, signToken(SIGNER))))
+      await eventually(() => server.requests.length > 0, 'the server is asked')
+      if (mode === 'hang' || mode === 'drip') await clock.advance(1000)
+      await eventually(() => events.keySets.length > 0, 'the fetch fails')
+      assert.deepEqual(new Set(await verdicts), new Set(['ERR_ISSUER_UNAVAILABLE']))
+      assert.ok(events.keySets[0]?.failure?.includes(failure), events.keySets[0]?.failure)
+      assert.deepEqual(server.requests, ['/jwks'])
+    })
+
+    test(`in mode ${mode} does not take away the keys that are held`, async () => {
+      await using server = await startKeyServer([SIGNER.publicJwk])
+      const { clock, events, verifier } = verifierFor({ keys: { jwksUri: server.jwksUri } })
+      await using _ = verifier
+      await verdict(verifier, clock, signToken(SIGNER))
+      server.mode = mode
+      await clock.advance(REFRESH_INTERVAL_MS)
+      await eventually(() => server.requests.length > 1, 'the server is asked again')
+      if (mode === 'hang' || mode === 'drip') await clock.advance(1000)
+      await eventually(() => events.keySets.length > 1, 'the refresh fails')
+      assert.deepEqual(
+        [await verdict(verifier, clock, signToken(SIGNER)), events.keySets.length, verifier.readiness()],
+        ['accepted', 2, [{ part: 'issuer:corp', ready: true }]],
+      )
+    })
+  }
+
+  test('gets one request for ten thousand tokens while it hangs', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    server.mode = 'hang'
+    const { clock, verifier } = verifierFor({ keys: { jwksUri: server.jwksUri } })
+    await using _ = verifier
+    const token = signToken(SIGNER)
+    const verdicts = Promise.all(Array.from({ length: 10_000 }, () => verdict(verifier, clock, token)))
+    await eventually(() => server.requests.length > 0, 'the server is asked')
+    await clock.advance(BUDGET_MS)
+    assert.deepEqual(new Set(await verdicts), new Set(['ERR_ISSUER_UNAVAILABLE']))
+    assert.equal(server.requests.length, 1)
+  })
+
+  test('that is back is used again after the backoff, without a restart', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    server.mode = 'error'
+    const { clock, events, verifier } = verifierFor({ keys: { jwksUri: server.jwksUri } })
+    await using _ = verifier
+    await verdict(verifier, clock, signToken(SIGNER))
+    server.mode = 'answer'
+    await clock.advance(1000)
+    await eventually(() => events.keySets.length === 2, 'the keys are fetched again')
+    assert.equal(await verdict(verifier, clock, signToken(SIGNER)), 'accepted')
+  })
+
+  test('does not hold up the end of the service', async () => {
+    await using server = await startKeyServer([SIGNER.publicJwk])
+    server.mode = 'hang'
+    const { verifier } = verifierFor({ keys: { jwksUri: server.jwksUri } })
+    verifier.start()
+    await eventually(() => server.requests.length > 0, 'the server is asked')
+    await verifier.stop()
+  })
+})
+
+suite('keys in a file', () => {
+  test('are used, and reread at the refresh interval', async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), 'keys-'))
+    context.after(() => rm(folder, { recursive: true }))
+    const jwksFile = join(folder, 'jwks.json')
+    await writeFile(jwksFile, JSON.stringify({ keys: [SIGNER.publicJwk] }))
+    const { clock, events, verifier } = verifierFor({ keys: { jwksFile } })
+    await using _ = verifier
+    assert.equal(await verdict(verifier, clock, signToken(SIGNER)), 'accepted')
+    await writeFile(jwksFile, JSON.stringify({ keys: [ROTATED.publicJwk] }))
+    await clock.advance(REFRESH_INTERVAL_MS)
+    await eventually(() => events.keySets.length === 2, 'the file is read again')
+    assert.equal(await verdict(verifier, clock, signToken(ROTATED)), 'accepted')
+  })
+
+  test('that is not there leave the issuer unavailable', async () => {
+    const { clock, verifier } = verifierFor({ keys: { jwksFile: '/nonexistent/jwks.json' } })
+    await using _ = verifier
+    assert.equal(await verdict(verifier, clock, signToken(SIGNER)), 'ERR_ISSUER_UNAVAILABLE')
+  })
+})

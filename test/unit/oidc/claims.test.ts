@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { checkClaims } from '../../../src/oidc/claims.ts'
+import type { ClaimRules } from '../../../src/oidc/claims.ts'
+import { parseJsonObject } from '../../../src/oidc/strict-json.ts'
+import { NOW_MS, NOW_SECONDS } from '../../support/builders.ts'
+import { anIssuer, someClaims, without } from '../../support/oidc.ts'
+
+function verdict(claims: Record<string, unknown>, rules: Partial<ClaimRules> = {}): string {
+  const refusal = checkClaims(claims, { ...anIssuer(), ...rules }, NOW_MS)
+  return refusal ? `${refusal.reason}: ${refusal.detail}` : 'accepted'
+}
+
+suite('checkClaims accepts', () => {
+  for (const [what, claims] of [
+    ['a plain token', someClaims()],
+    ['our audience among others', someClaims({ aud: ['x', 'nats'] })],
+    ['an expiry within the skew', someClaims({ exp: NOW_SECONDS - 29 })],
+    ['an issue time within the skew', someClaims({ iat: NOW_SECONDS + 30 })],
+    ['a lifetime of exactly the maximum', someClaims({ iat: NOW_SECONDS, exp: NOW_SECONDS + 86_400 })],
+    ['a token that is valid from now on', someClaims({ nbf: NOW_SECONDS + 30 })],
+  ] as const) {
+    test(what, () => {
+      assert.equal(verdict(claims), 'accepted')
+    })
+  }
+
+  test('a token of an authorized party', () => {
+    assert.equal(verdict(someClaims({ azp: 'cli' }), { authorizedParties: ['web', 'cli'] }), 'accepted')
+  })
+})
+
+suite('checkClaims refuses', () => {
+  for (const [what, claims, expected] of [
+    ['no exp', without(someClaims(), 'exp'), 'claim_missing: "exp" is absent'],
+    ['exp as text', someClaims({ exp: '1' }), 'claim_invalid: "exp" is "1", not whole seconds since 1970'],
+    ['exp null', someClaims({ exp: null }), 'claim_invalid: "exp" is null, not whole seconds since 1970'],
+    ['exp with a fraction', someClaims({ exp: 1.5 }), 'claim_invalid: "exp" is 1.5, not whole seconds since 1970'],
+    ['exp 1e300', someClaims({ exp: 1e300 }), 'claim_invalid: "exp" is 1e+300, not whole seconds since 1970'],
+    ['a negative exp', someClaims({ exp: -1 }), 'claim_invalid: "exp" is -1, not whole seconds since 1970'],
+    [
+      'exp after the year 9999',
+      someClaims({ exp: 253_402_300_800 }),
+      'claim_invalid: "exp" is 253402300800, not whole seconds since 1970',
+    ],
+    ['an expired token', someClaims({ exp: NOW_SECONDS - 30 }), `token_expired: "exp" is ${NOW_SECONDS - 30}`],
+    ['no iat', without(someClaims(), 'iat'), 'claim_missing: "iat" is absent'],
+    ['iat true', someClaims({ iat: true }), 'claim_invalid: "iat" is true, not whole seconds since 1970'],
+    ['a future iat', someClaims({ iat: NOW_SECONDS + 31 }), `token_not_yet_valid: "iat" is ${NOW_SECONDS + 31}`],
+    ['a future nbf', someClaims({ nbf: NOW_SECONDS + 31 }), `token_not_yet_valid: "nbf" is ${NOW_SECONDS + 31}`],
+    ['nbf as text', someClaims({ nbf: '0' }), 'claim_invalid: "nbf" is "0", not whole seconds since 1970'],
+    [
+      'ten years of life',
+      someClaims({ iat: NOW_SECONDS, exp: NOW_SECONDS + 315_360_000 }),
+      'token_lifetime_too_long: "exp" is 315360000 s after "iat"',
+    ],
+    [
+      'an expiry before the issue',
+      someClaims({ iat: NOW_SECONDS + 10, exp: NOW_SECONDS + 5 }),
+      `claim_invalid: "exp" is ${NOW_SECONDS + 5}, not after "iat" ${NOW_SECONDS + 10}`,
+    ],
+    ['no aud', without(someClaims(), 'aud'), 'claim_missing: "aud" is absent'],
+    ['another aud', someClaims({ aud: 'other' }), 'audience_mismatch: "aud" is "other"'],
+    ['a prefix of our aud', someClaims({ aud: 'nat' }), 'audience_mismatch: "aud" is "nat"'],
+    ['our aud with more after it', someClaims({ aud: 'nats2' }), 'audience_mismatch: "aud" is "nats2"'],
+    ['our aud in capitals', someClaims({ aud: 'NATS' }), 'audience_mismatch: "aud" is "NATS"'],
+    ['no aud in the list', someClaims({ aud: [] }), 'audience_mismatch: "aud" is an array of 0'],
+    [
+      'our aud in a nested list',
+      someClaims({ aud: [['nats']] }),
+      'claim_invalid: "aud" is not a string or an array of strings',
+    ],
+    [
+      'our aud beside a number',
+      someClaims({ aud: ['nats', 1] }),
+      'claim_invalid: "aud" is not a string or an array of strings',
+    ],
+    [
+      'our aud as a member name',
+      someClaims({ aud: { nats: 1 } }),
+      'claim_invalid: "aud" is not a string or an array of strings',
+    ],
+    ['no sub', without(someClaims(), 'sub'), 'claim_missing: "sub" is absent'],
+    ['an empty sub', someClaims({ sub: '' }), 'claim_invalid: "sub" is not a non-empty string'],
+    ['sub as a number', someClaims({ sub: 7 }), 'claim_invalid: "sub" is not a non-empty string'],
+    ['a security event', someClaims({ events: {} }), 'claim_invalid: a token with "events" is no login token'],
+    [
+      'a token bound to a key',
+      someClaims({ cnf: { jkt: 'x' } }),
+      'claim_invalid: the token is bound to a key ("cnf"), which cannot be proved here',
+    ],
+  ] as const) {
+    test(what, () => {
+      assert.equal(verdict(claims), expected)
+    })
+  }
+
+  test('exp 1e400, which reads as Infinity', () => {
+    const parsed = parseJsonObject(Buffer.from(JSON.stringify(someClaims()).replace(/"exp":\d+/, '"exp":1e400')))
+    assert.ok('object' in parsed)
+    assert.equal(verdict(parsed.object), 'claim_invalid: "exp" is Infinity, not whole seconds since 1970')
+  })
+
+  test('claims that are only inherited', () => {
+    assert.equal(verdict(Object.create(someClaims()) as Record<string, unknown>), 'claim_missing: "aud" is absent')
+  })
+
+  test('a party that is not authorized', () => {
+    assert.equal(
+      verdict(someClaims({ azp: 'other' }), { authorizedParties: ['cli'] }),
+      'claim_invalid: "azp" is "other", which is not an authorized party',
+    )
+  })
+
+  test('a later client claim when an earlier one names somebody else', () => {
+    assert.equal(
+      verdict(someClaims({ client_id: 'other', azp: 'cli' }), { authorizedParties: ['cli'] }),
+      'claim_invalid: "client_id" is "other", which is not an authorized party',
+    )
+  })
+
+  test('a token that names no party when parties are set', () => {
+    assert.equal(
+      verdict(someClaims(), { authorizedParties: ['cli'] }),
+      'claim_missing: no claim names the client, and authorized parties are set',
+    )
+  })
+
+  test('without repeating a long or unprintable value', () => {
+    const details = [verdict(someClaims({ aud: 'x'.repeat(5000) })), verdict(someClaims({ aud: 'a\u202eb\n' }))]
+    assert.deepEqual(details, [
+      'audience_mismatch: "aud" is a long or unprintable string of length 5000',
+      'audience_mismatch: "aud" is a long or unprintable string of length 4',
+    ])
+  })
+})

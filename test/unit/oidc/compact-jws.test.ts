@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { decodeBase64url, parseCompactJws } from '../../../src/oidc/compact-jws.ts'
+import { encode } from '../../support/oidc.ts'
+
+const LIMIT = 16_384
+const CLAIMS = {
+  iss: 'https://idp.example',
+  sub: 'alice',
+  aud: ['nats', 'other'],
+  iat: 100,
+  exp: 200,
+  jti: 'id-1',
+}
+
+function tokenOf(header: unknown, claims: unknown = CLAIMS): string {
+  return `${encode(JSON.stringify(header))}.${encode(JSON.stringify(claims))}.c2ln`
+}
+
+function refusalOf(token: string): string {
+  const jws = parseCompactJws(token, LIMIT)
+  return jws.wellFormed ? 'accepted' : `${jws.refusal.reason}: ${jws.refusal.detail}`
+}
+
+suite('parseCompactJws', () => {
+  test('reads header and claims', () => {
+    const jws = parseCompactJws(tokenOf({ alg: 'ES256', kid: 'k' }), LIMIT)
+    assert.ok(jws.wellFormed)
+    assert.deepEqual([jws.header, jws.claims], [{ alg: 'ES256', kid: 'k' }, CLAIMS])
+  })
+
+  test('gathers what an audit row may say', () => {
+    const token = tokenOf({ alg: 'ES256', kid: 'k' })
+    const signed = token.slice(0, token.lastIndexOf('.'))
+    assert.deepEqual(parseCompactJws(token, LIMIT).facts, {
+      issuer: 'https://idp.example',
+      subject: 'alice',
+      id: 'id-1',
+      keyId: 'k',
+      algorithm: 'ES256',
+      audience: ['nats', 'other'],
+      issuedAt: 100,
+      expiresAt: 200,
+      sha256: createHash('sha256').update(signed).digest('hex'),
+    })
+  })
+
+  test('leaves out of the facts what a row could not hold or show', () => {
+    const claims = { iss: ['x'], sub: 'a\u202eb', aud: 7, iat: 1.5, exp: 1e15, jti: 'x'.repeat(600), uti: 'u' }
+    const { facts } = parseCompactJws(tokenOf({ alg: 5, kid: 'a\u0000' }, claims), LIMIT)
+    assert.deepEqual(Object.keys(facts), ['id', 'sha256'])
+  })
+
+  for (const [what, token, refusal] of [
+    ['an empty token', '', 'token_malformed: the token is not three non-empty parts separated by dots'],
+    ['three dots', '...', 'token_malformed: the token is not three non-empty parts separated by dots'],
+    ['two dots', '..', 'token_malformed: the token is not three non-empty parts separated by dots'],
+    ['an empty signature', 'e30.e30.', 'token_malformed: the token is not three non-empty parts separated by dots'],
+    ['a JWE', 'e30.e30.e30.e30.e30', 'token_malformed: the token is not three non-empty parts separated by dots'],
+    [
+      'a JSON serialization',
+      '{"payload":"e30","protected":"e30","signature":"c2ln"}',
+      'token_malformed: the token is not three non-empty parts separated by dots',
+    ],
+    ['text that is not base64url', 'a.b$.c', 'token_malformed: a part of the token is not canonical base64url'],
+    ['a "Bearer " prefix', `Bearer ${tokenOf({})}`, 'token_malformed: a part of the token is not canonical base64url'],
+    ['a leading space', ` ${tokenOf({})}`, 'token_malformed: a part of the token is not canonical base64url'],
+    ['a trailing newline', `${tokenOf({})}\n`, 'token_malformed: a part of the token is not canonical base64url'],
+    ['padding', 'e30.e30.c2k=', 'token_malformed: a part of the token is not canonical base64url'],
+    ['standard base64', 'e30.e30.a+/a', 'token_malformed: a part of the token is not canonical base64url'],
+    [
+      'trailing bits that are not zero',
+      'e30.e30.c2l',
+      'token_malformed: a part of the token is not canonical base64url',
+    ],
+    ['an impossible length', 'e30.e30.c2lnc', 'token_malformed: a part of the token is not canonical base64url'],
+    ['an array as claims', tokenOf({}, ['x']), 'token_malformed: the payload is not a JSON object'],
+    ['a string as claims', tokenOf({}, 'x'), 'token_malformed: the payload is not a JSON object'],
+    ['a token inside of a token', `e30.${encode(tokenOf({}))}.c2ln`, 'token_malformed: the payload is not JSON'],
+    ['an array as header', tokenOf([]), 'token_malformed: the header is not a JSON object'],
+    [
+      'a lone surrogate',
+      `e30.${encode('{"sub":"\\ud800"}')}.c2ln`,
+      'token_malformed: the payload holds a lone surrogate',
+    ],
+    [
+      'duplicate claims',
+      `e30.${encode('{"sub":"a","sub":"b"}')}.c2ln`,
+      'token_malformed: the payload holds a member name twice',
+    ],
+    ['crit', tokenOf({ crit: [] }), 'token_malformed: the header holds "crit"'],
+    ['b64', tokenOf({ b64: false }), 'token_malformed: the header holds "b64"'],
+    ['jku', tokenOf({ jku: 'https://evil.example' }), 'token_malformed: the header holds "jku"'],
+    ['x5u', tokenOf({ x5u: 'https://evil.example' }), 'token_malformed: the header holds "x5u"'],
+    ['x5c', tokenOf({ x5c: [] }), 'token_malformed: the header holds "x5c"'],
+    ['an embedded jwk', tokenOf({ jwk: {} }), 'token_malformed: the header holds "jwk"'],
+    [
+      'a key id that is a number',
+      tokenOf({ kid: 1 }),
+      'token_malformed: the "kid" header is not a string of at most 256 characters',
+    ],
+    [
+      'a long key id',
+      tokenOf({ kid: 'x'.repeat(257) }),
+      'token_malformed: the "kid" header is not a string of at most 256 characters',
+    ],
+  ] as const) {
+    test(`refuses ${what}`, () => {
+      assert.equal(refusalOf(token), refusal)
+    })
+  }
+
+  test('refuses a token over the limit before it looks inside', () => {
+    assert.equal(
+      refusalOf('x'.repeat(17 * 1024)),
+      'token_oversized: the token has 17408 characters, the limit is 16384',
+    )
+  })
+
+  test('never throws, whatever the text', () => {
+    const part = fc.oneof(fc.string({ unit: 'binary' }), fc.json().map(encode), fc.base64String())
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 5 }), (parts) => {
+        parseCompactJws(parts.join('.'), LIMIT)
+      }),
+    )
+  })
+})
+
+suite('decodeBase64url', () => {
+  test('accepts exactly one spelling of every byte string', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 8 }),
+        fc.string({ maxLength: 2, unit: 'binary-ascii' }),
+        (bytes, tail) => {
+          const text = encode(bytes)
+          assert.deepEqual(decodeBase64url(text), Buffer.from(bytes))
+          const other = decodeBase64url(text + tail)
+          assert.ok(tail === '' || other === undefined || !other.equals(bytes))
+        },
+      ),
+    )
+  })
+})

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { Identity } from '../../../src/core/identity.ts'
+import { mapIdentity } from '../../../src/oidc/identity.ts'
+import type { IdentityRules } from '../../../src/oidc/issuer-options.ts'
+import { anIssuer, someClaims } from '../../support/oidc.ts'
+
+const RULES = anIssuer().identity
+
+function map(claims: Record<string, unknown>, rules: Partial<IdentityRules> = {}): Identity {
+  const mapped = mapIdentity(someClaims(claims), 'corp', { ...RULES, ...rules }, {})
+  assert.ok('identity' in mapped, 'refusal' in mapped ? mapped.refusal.detail : '')
+  return mapped.identity
+}
+
+function refusal(claims: Record<string, unknown>, rules: Partial<IdentityRules> = {}): string {
+  const mapped = mapIdentity(someClaims(claims), 'corp', { ...RULES, ...rules }, {})
+  return 'refusal' in mapped ? `${mapped.refusal.reason}: ${mapped.refusal.detail}` : 'accepted'
+}
+
+const UNSAFE = 'is empty, longer than 255 bytes, not in NFC, or has hidden characters'
+
+suite('the kind of an identity', () => {
+  test('is user for a token without a client', () => {
+    assert.deepEqual(map({}), {
+      issuerId: 'corp',
+      kind: 'user',
+      subject: 'alice',
+      groups: [],
+      attributes: {},
+      token: {},
+    })
+  })
+
+  test('is user when the subject came through a client', () => {
+    const { kind, subject, clientId } = map({ azp: 'cli' })
+    assert.deepEqual({ kind, subject, clientId }, { kind: 'user', subject: 'alice', clientId: 'cli' })
+  })
+
+  test('is client when the subject is the client', () => {
+    const { kind, subject, clientId } = map({ sub: 'orders', client_id: 'orders' })
+    assert.deepEqual({ kind, subject, clientId }, { kind: 'client', subject: 'orders', clientId: 'orders' })
+  })
+
+  test('is what the rules say, and a client goes by its client id', () => {
+    const { kind, subject } = map({ sub: 'orders@clients', azp: 'orders' }, { kind: 'client' })
+    assert.deepEqual({ kind, subject }, { kind: 'client', subject: 'orders' })
+  })
+
+  test('stays user under the rule user', () => {
+    assert.equal(map({ sub: 'orders', azp: 'orders' }, { kind: 'user' }).kind, 'user')
+  })
+
+  test('cannot be client without a client id', () => {
+    assert.equal(refusal({}, { kind: 'client' }), 'claim_missing: no claim names the client')
+  })
+})
+
+suite('the subject', () => {
+  test('comes from the configured path, whose names may hold dots and slashes', () => {
+    const claims = { 'kubernetes.io': { 'https://x/uid': 'u-1' } }
+    assert.equal(map(claims, { subject: ['kubernetes.io', 'https://x/uid'] }).subject, 'u-1')
+  })
+
+  test('keeps every printable character as it is', () => {
+    assert.equal(map({ sub: 'José 東京:*.>$' }).subject, 'José 東京:*.>$')
+  })
+
+  for (const [what, sub] of [
+    ['NUL', 'ali\u0000ce'],
+    ['a newline', 'alice\n'],
+    ['a bidirectional override', 'alice\u202e'],
+    ['a zero-width space', 'ali\u200bce'],
+    ['a line separator', 'ali\u2028ce'],
+    ['a lone surrogate', 'a\ud800b'],
+    ['a decomposed letter', 'Jose\u0301'],
+    ['256 bytes', 'x'.repeat(256)],
+    ['256 bytes in 128 letters', 'é'.repeat(128)],
+    ['100 kB', 'x'.repeat(100_000)],
+  ] as const) {
+    test(`is refused with ${what}`, () => {
+      assert.equal(refusal({ sub }), `identity_invalid: "sub" ${UNSAFE}`)
+    })
+  }
+
+  test('may have 255 bytes', () => {
+    assert.equal(map({ sub: 'x'.repeat(255) }).subject.length, 255)
+  })
+
+  test('is refused when it is absent', () => {
+    assert.equal(refusal({}, { subject: ['oid'] }), 'claim_missing: "oid" is absent')
+  })
+
+  test('is refused when it is a number', () => {
+    assert.equal(refusal({ oid: 7 }, { subject: ['oid'] }), 'claim_invalid: "oid" is 7, not a string')
+  })
+
+  test('is never something that objects inherit', () => {
+    assert.equal(refusal({}, { subject: ['constructor', 'name'] }), 'claim_missing: "constructor/name" is absent')
+  })
+})
+
+suite('the client id', () => {
+  test('is the first of its claims that is present', () => {
+    assert.equal(map({ client_id: 'a', azp: 'b' }).clientId, 'a')
+  })
+
+  test('is refused when it is present with a wrong type', () => {
+    assert.equal(refusal({ client_id: null, azp: 'b' }), 'claim_invalid: "client_id" is null, not a string')
+  })
+
+  test('is refused with hidden characters', () => {
+    assert.equal(refusal({ azp: 'a\u200b' }), `identity_invalid: "azp" ${UNSAFE}`)
+  })
+})
+
+suite('the groups', () => {
+  test('are the strings of the claim, each once', () => {
+    assert.deepEqual(map({ groups: ['b', 'a', 'b'] }).groups, ['b', 'a'])
+  })
+
+  test('may be a single string, which is not split', () => {
+    assert.deepEqual(map({ groups: 'a b,c' }).groups, ['a b,c'])
+  })
+
+  test('are none when the claim is absent', () => {
+    assert.deepEqual(map({}, { groups: ['realm_access', 'roles'] }).groups, [])
+  })
+
+  test('are none when no claim is configured for them', () => {
+    const { groups: _, ...rules } = RULES
+    const mapped = mapIdentity(someClaims({ groups: [7], hasgroups: true }), 'corp', rules, {})
+    assert.deepEqual('identity' in mapped && mapped.identity.groups, [])
+  })
+
+  test('may be 500', () => {
+    assert.equal(map({ groups: Array.from({ length: 500 }, (_, index) => `g${index}`) }).groups.length, 500)
+  })
+
+  test('may not be 501', () => {
+    const groups = Array.from({ length: 501 }, (_, index) => `g${index}`)
+    assert.equal(refusal({ groups }), 'identity_invalid: "groups" holds 501 groups, the limit is 500')
+  })
+
+  for (const [what, groups] of [
+    ['null', null],
+    ['an object', { admin: true }],
+    ['a number', 5],
+    ['a list with a number', ['a', 5]],
+    ['a list in a list', [['a']]],
+  ] as const) {
+    test(`are refused as ${what}`, () => {
+      assert.equal(refusal({ groups }), 'claim_invalid: "groups" is not a string or an array of strings')
+    })
+  }
+
+  test('are refused when something on the way to them is no object', () => {
+    assert.equal(
+      refusal({ realm_access: 'x' }, { groups: ['realm_access', 'roles'] }),
+      'claim_invalid: "realm_access/roles" is not a string or an array of strings',
+    )
+  })
+
+  for (const group of ['', 'a\u202e', 'x'.repeat(256)]) {
+    test(`are refused when one is ${JSON.stringify(group.slice(0, 8))}`, () => {
+      assert.equal(
+        refusal({ groups: ['ok', group] }),
+        'identity_invalid: "groups" holds a group that is empty, too long or has hidden characters',
+      )
+    })
+  }
+
+  for (const [what, claims] of [
+    ['_claim_names', { _claim_names: { groups: 'src1' } }],
+    ['_claim_names beside a list', { _claim_names: { groups: 'src1' }, groups: ['a'] }],
+    ['a _claim_names that is no object', { _claim_names: 'groups' }],
+    ['hasgroups', { hasgroups: true }],
+  ] as const) {
+    test(`are refused on overage by ${what}`, () => {
+      assert.equal(refusal(claims), 'claim_invalid: the issuer left the groups out of the token (overage)')
+    })
+  }
+
+  test('are not affected by other distributed claims', () => {
+    assert.deepEqual(map({ _claim_names: { address: 'src1' }, groups: ['a'] }).groups, ['a'])
+  })
+})
+
+suite('the attributes', () => {
+  test('are the strings at their paths', () => {
+    assert.deepEqual(map({ tid: 't-1' }).attributes, { tenant: 't-1' })
+  })
+
+  for (const tid of [undefined, null, 7, true, ['t'], { t: 1 }, '', 'a\u0000', 'x'.repeat(256)]) {
+    test(`leave out ${JSON.stringify(tid)?.slice(0, 12) ?? 'an absent claim'}`, () => {
+      assert.deepEqual(map({ tid }).attributes, {})
+    })
+  }
+
+  test('may be called __proto__ without touching any prototype', () => {
+    const { attributes } = map(
+      { tid: 't-1' },
+      { attributes: JSON.parse('{"__proto__":["tid"]}') as Record<string, string[]> },
+    )
+    assert.deepEqual([Object.keys(attributes), Object.getPrototypeOf(attributes)], [['__proto__'], Object.prototype])
+  })
+})

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { assertIssuerOptions } from '../../../src/oidc/issuer-options.ts'
+import type { IssuerOptions } from '../../../src/oidc/issuer-options.ts'
+import { wellKnownUrl } from '../../../src/oidc/key-url.ts'
+import { anIssuer } from '../../support/oidc.ts'
+
+function problems(...changes: Partial<IssuerOptions>[]): string {
+  try {
+    assertIssuerOptions(changes.map((change) => anIssuer(change)))
+    return ''
+  } catch (error) {
+    return error instanceof Error ? error.message : ''
+  }
+}
+
+const identity = anIssuer().identity
+
+suite('assertIssuerOptions', () => {
+  for (const [what, change] of [
+    ['https keys', { keys: { jwksUri: 'https://idp.example/keys' } }],
+    ['keys on this machine', { keys: { jwksUri: 'http://[::1]:8080/keys' } }],
+    ['discovery below the issuer', { keys: { discovery: {} } }],
+    ['a key file for an issuer that is no URL', { issuer: 'kubernetes/serviceaccount', keys: { jwksFile: 'k.json' } }],
+    ['tokens without a type', { tokenTypes: [''] }],
+    ['no clock skew', { clockSkewMs: 0 }],
+  ] as const) {
+    test(`accepts ${what}`, () => {
+      assert.equal(problems(change), '')
+    })
+  }
+
+  for (const [what, change, expected] of [
+    ['HMAC', { algorithms: ['HS256'] }, 'algorithm "HS256" is not an asymmetric signature algorithm'],
+    ['alg none', { algorithms: ['RS256', 'none'] }, 'algorithm "none" is not an asymmetric signature algorithm'],
+    ['no algorithm', { algorithms: [] }, 'algorithms must not be empty'],
+    ['no audience', { audiences: [] }, 'audiences must not be empty'],
+    ['an empty audience', { audiences: [''] }, 'audiences and authorizedParties must not hold an empty string'],
+    ['an empty party', { authorizedParties: [''] }, 'audiences and authorizedParties must not hold an empty string'],
+    ['no token type', { tokenTypes: [] }, 'tokenTypes must not be empty'],
+    ['logout tokens', { tokenTypes: ['Logout+JWT'] }, 'token type Logout+JWT is never a login token'],
+    ['a token type with a space', { tokenTypes: ['a b'] }, 'token type "a b" is not a media type'],
+    ['an id with a colon', { id: 'a:b' }, 'id must be lower-case letters, digits and "-", at most 63'],
+    ['an empty issuer', { issuer: '' }, 'issuer must not be empty; '],
+    ['http keys', { keys: { jwksUri: 'http://idp.example/k' } }, 'must be https (http only to a loopback address)'],
+    ['a host that starts like loopback', { keys: { jwksUri: 'http://127.0.0.1.evil.example/' } }, 'must be https'],
+    ['keys in a file URL', { keys: { jwksUri: 'file:///etc/passwd' } }, 'must be https'],
+    ['a password in the address', { keys: { jwksUri: 'https://a:b@idp.example/' } }, 'must not hold credentials'],
+    ['discovery of no URL', { issuer: 'corp', keys: { discovery: {} } }, 'is not a URL'],
+    ['an empty file name', { keys: { jwksFile: '' } }, 'jwksFile must not be empty'],
+    ['an unbounded lifetime', { maxLifetimeMs: Number.POSITIVE_INFINITY }, 'maxLifetimeMs must be a positive number'],
+    ['a negative skew', { clockSkewMs: -1 }, 'clockSkewMs must be a positive number'],
+    ['no timeout', { http: { timeoutMs: 0 } }, 'http.timeoutMs must be a positive number'],
+    ['an empty path', { identity: { ...identity, subject: [] } }, 'a claim path must name at least one member'],
+    [
+      'clients without a claim for them',
+      { identity: { ...identity, kind: 'client' as const, clientId: [] } },
+      'kind client needs a clientId path',
+    ],
+  ] as const) {
+    test(`refuses ${what}`, () => {
+      assert.ok(problems(change).includes(expected.replace(/; $/, '')), problems(change))
+    })
+  }
+
+  test('refuses two entries with one issuer or one id', () => {
+    assert.match(problems({}, {}), /issuer id "corp" is used twice; issuer "https:.*" is used twice/)
+  })
+
+  test('reports every problem at once', () => {
+    assert.equal(problems({ algorithms: [], audiences: [] }).split('; ').length, 2)
+  })
+})
+
+suite('wellKnownUrl', () => {
+  test('keeps the path and drops one trailing slash', () => {
+    assert.deepEqual(['https://a.example/realms/x', 'https://a.example/'].map(wellKnownUrl), [
+      'https://a.example/realms/x/.well-known/openid-configuration',
+      'https://a.example/.well-known/openid-configuration',
+    ])
+  })
+})
