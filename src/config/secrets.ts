@@ -1,7 +1,7 @@
 import type { Config, NatsConfig } from './config.ts'
-import { problemOfSeed, type SeedPrefix } from './nkey-seed.ts'
+import { FileReader } from './file-reader.ts'
+import type { SeedPrefix } from './nkey-seed.ts'
 import type { Problem } from './problem.ts'
-import { readSecretFile } from './secret-file.ts'
 
 /** What the files hold that the configuration points at. Kept apart from `Config`, which may be logged. */
 export interface Secrets {
@@ -40,7 +40,7 @@ export type SecretsReading = { readonly warnings: readonly Problem[] } & (
  * inside a container that holds nobody else.
  */
 export async function loadSecrets(config: Config): Promise<SecretsReading> {
-  const files = new Files()
+  const files = new FileReader()
   const login = await readLogin(config.nats, files)
   const tls = await readTls(config.nats.tls, files)
   const system = config.nats.system
@@ -64,7 +64,7 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
   return { secrets, warnings }
 }
 
-async function readLogin(nats: NatsConfig, files: Files): Promise<LoginSecret> {
+async function readLogin(nats: NatsConfig, files: FileReader): Promise<LoginSecret> {
   const { login } = nats
   if ('user' in login) {
     const password = await files.password('nats.password_file', login.passwordFile)
@@ -77,7 +77,7 @@ async function readLogin(nats: NatsConfig, files: Files): Promise<LoginSecret> {
   return { kind: 'creds', creds: await files.creds('nats.creds_file', login.credsFile), label: login.credsFile }
 }
 
-async function readTls(tls: NatsConfig['tls'], files: Files): Promise<Secrets['nats']['tls']> {
+async function readTls(tls: NatsConfig['tls'], files: FileReader): Promise<Secrets['nats']['tls']> {
   if (tls === undefined) return undefined
   const { caFile, certFile, keyFile } = tls
   return {
@@ -91,7 +91,7 @@ async function readSeeds(
   path: string,
   names: readonly string[],
   prefix: SeedPrefix,
-  files: Files,
+  files: FileReader,
 ): Promise<LabelledSeed[]> {
   const seeds: LabelledSeed[] = []
   for (const [index, label] of names.entries()) {
@@ -102,63 +102,4 @@ async function readSeeds(
     seeds.push({ seed, label })
   }
   return seeds
-}
-
-/** Reads files and collects what is wrong with them; a file that is wrong reads as an empty text. */
-class Files {
-  readonly problems: Problem[] = []
-  readonly warnings: Problem[] = []
-
-  async password(path: string, name: string): Promise<string> {
-    return this.#secret(path, name, (text) =>
-      text === '' || /\p{Cc}/u.test(text) ? 'must hold one line with the password' : undefined,
-    )
-  }
-
-  async seed(path: string, name: string, prefix: SeedPrefix): Promise<string> {
-    return this.#secret(path, name, (text) => problemOfSeed(text, prefix))
-  }
-
-  async creds(path: string, name: string): Promise<string> {
-    return this.#secret(path, name, (text) =>
-      ['NATS USER JWT', 'USER NKEY SEED'].every((block) => text.includes(`BEGIN ${block}`))
-        ? undefined
-        : 'is not a credentials file with a user JWT and a user nkey seed',
-    )
-  }
-
-  async pem(path: string, name: string, label: 'CERTIFICATE' | 'PRIVATE KEY'): Promise<string> {
-    const isSecret = label === 'PRIVATE KEY'
-    const hasBlock = (text: string): boolean => new RegExp(`-----BEGIN (?:[A-Z]+ )?${label}-----`).test(text)
-    const check = (text: string) => (hasBlock(text) ? undefined : `holds no PEM block of a ${label.toLowerCase()}`)
-    return isSecret ? this.#secret(path, name, check) : this.#read(path, name, check)
-  }
-
-  async readable(path: string, name: string): Promise<void> {
-    await this.#read(path, name, () => undefined)
-  }
-
-  async #secret(path: string, name: string, check: (text: string) => string | undefined): Promise<string> {
-    return this.#read(path, name, check, () =>
-      this.warnings.push({ path, message: `can be read by every user of this machine (chmod 600): ${name}` }),
-    )
-  }
-
-  async #read(
-    path: string,
-    name: string,
-    check: (text: string) => string | undefined,
-    onWorldReadable?: () => void,
-  ): Promise<string> {
-    const file = await readSecretFile(name)
-    if ('problem' in file) {
-      this.problems.push({ path, message: file.problem })
-      return ''
-    }
-    if (file.isWorldReadable) onWorldReadable?.()
-    const problem = check(file.text)
-    if (problem === undefined) return file.text
-    this.problems.push({ path, message: `${problem}: ${name}` })
-    return ''
-  }
 }

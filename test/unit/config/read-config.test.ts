@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { CONFIG_CHARACTERS_MAX, readConfig } from '../../../src/config/read-config.ts'
+import { CONFIG_CHARACTERS_MAX } from '../../../src/config/config-yaml.ts'
+import { readConfig } from '../../../src/config/read-config.ts'
 import type { Config } from '../../../src/config/config.ts'
 import type { Problem } from '../../../src/config/problem.ts'
 import { configWith, MINIMAL } from './config-text.ts'

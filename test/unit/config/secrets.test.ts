@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { createAccount, createCurve, createUser } from '@nats-io/nkeys'
+import { checkFiles } from '../../../src/config/check-files.ts'
+import { CONFIG_REFERENCE } from '../../../src/config/reference.ts'
 import { readConfig } from '../../../src/config/read-config.ts'
 import { loadSecrets, type SecretsReading } from '../../../src/config/secrets.ts'
 import { configWith } from './config-text.ts'
@@ -170,5 +172,47 @@ suite('secrets', () => {
       ['nats.password_file'],
     )
     assert.match(reading.warnings[0]?.message ?? '', /chmod 600/)
+  })
+})
+
+suite('the files of a configuration that is not right', () => {
+  test('are checked all the same, in place of stopping at the first kind of problem', async () => {
+    await writeFile(join(dir, 'wrong.nk'), curve, { mode: 0o600 })
+    const text = configWith({
+      'nats.qeue': 1,
+      'nats.password_file': 'absent',
+      'callout.issuer_seed_files': ['wrong.nk', 5],
+      'issuers.0.keys': { jwks_file: 'absent.json', jwks_uri: 'x' },
+    })
+    const problems = await checkFiles(text, { baseDir: dir })
+    assert.deepEqual(
+      problems.map(({ path }) => path),
+      ['nats.password_file', 'callout.issuer_seed_files[0]', 'issuers[0].keys.jwks_file'],
+    )
+  })
+
+  test('are not looked for in what is no mapping, no YAML or no file name', async () => {
+    const seed = { 'callout.issuer_seed_files': [account, 'a\u0000b', '', null] }
+    for (const text of [
+      '',
+      '5',
+      '- nats',
+      '{',
+      'nats: []',
+      'issuers: {a: 1}',
+      configWith({ ...seed, nats: undefined }),
+    ]) {
+      assert.deepEqual(await checkFiles(text, { baseDir: dir }), [], text)
+    }
+  })
+
+  test('include every setting that names a file', async () => {
+    for (const { path, type } of CONFIG_REFERENCE) {
+      if (type !== 'file' && type !== 'list of files') continue
+      const value = type === 'file' ? 'absent' : ['absent']
+      const clean = { nats: {}, callout: {}, issuers: [{}] }
+      const problems = await checkFiles(configWith({ ...clean, [path.replace('[]', '.0')]: value }), { baseDir: dir })
+      assert.equal(problems.length, 1, path)
+    }
   })
 })
