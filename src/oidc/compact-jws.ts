@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { TokenFacts } from '../core/identity.ts'
 import { refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
@@ -47,7 +47,7 @@ export function parseCompactJws(token: string, maxBytes: number): CompactJws {
   if (!headerBytes || !payloadBytes || !decodeBase64url(signaturePart)) {
     return malformed(refuse('token_malformed', 'a part of the token is not canonical base64url'))
   }
-  const sha256 = createHash('sha256').update(`${headerPart}.${payloadPart}`).digest('hex')
+  const sha256 = hash('sha256', `${headerPart}.${payloadPart}`, 'hex')
   const header = parseJsonObject(headerBytes)
   if ('fault' in header) return malformed(refuse('token_malformed', `the header ${header.fault}`), { sha256 })
   const claims = parseJsonObject(payloadBytes)

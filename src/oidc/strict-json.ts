@@ -42,26 +42,43 @@ export function readMember(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined
 }
 
-const STRING_OR_BRACKET = /"(?:[^"\\]+|\\.)*"|[{}[\]]/g
-const COLON_NEXT = /[ \t\n\r]*:/y
-
 /** Walks the strings and brackets of a text that `JSON.parse` accepted: a string before a colon is a member name. */
 function findFault(json: string): string | undefined {
   const open: (Set<string> | undefined)[] = []
-  for (const { 0: lexeme, index } of json.matchAll(STRING_OR_BRACKET)) {
-    if (lexeme === '{') open.push(new Set())
-    else if (lexeme === '[') open.push(undefined)
-    else if (lexeme === '}' || lexeme === ']') open.pop()
-    else {
-      const string = lexeme.includes('\\') ? String(JSON.parse(lexeme)) : lexeme.slice(1, -1)
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at]
+    if (character === '{') open.push(new Set())
+    else if (character === '[') open.push(undefined)
+    else if (character === '}' || character === ']') open.pop()
+    else if (character === '"') {
+      const end = endOfString(json, at)
+      const string = unescapeString(json.slice(at, end))
       if (!string.isWellFormed()) return 'holds a lone surrogate'
-      COLON_NEXT.lastIndex = index + lexeme.length
-      if (!COLON_NEXT.test(json)) continue
-      const names = open.at(-1)
-      if (names?.has(string)) return 'holds a member name twice'
-      names?.add(string)
+      if (isMemberName(json, end)) {
+        const names = open.at(-1)
+        if (names?.has(string)) return 'holds a member name twice'
+        names?.add(string)
+      }
+      at = end - 1
     }
     if (open.length > DEPTH_MAX) return `nests deeper than ${DEPTH_MAX}`
   }
   return undefined
+}
+
+/** The place after the closing quote of the string that starts at `start`. */
+function endOfString(json: string, start: number): number {
+  let at = start + 1
+  while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1
+  return at + 1
+}
+
+function unescapeString(quoted: string): string {
+  return quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1)
+}
+
+function isMemberName(json: string, end: number): boolean {
+  let at = end
+  while (json[at] === ' ' || json[at] === '\t' || json[at] === '\n' || json[at] === '\r') at += 1
+  return json[at] === ':'
 }
