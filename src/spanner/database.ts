@@ -1,0 +1,194 @@
+import type { protos } from '@google-cloud/spanner-api'
+import type { CalloutEvents } from '../service/events.ts'
+import type { Clock, DeadlineMs } from '../service/ports.ts'
+import { SpannerChannel } from './channel.ts'
+import type { SpannerEndpoint } from './endpoint.ts'
+import type { Mutation } from './mutation.ts'
+import { createOutageReport } from './outage.ts'
+import type { OutageReport } from './outage.ts'
+import { createBackoff } from './retry.ts'
+import type { Backoff } from './retry.ts'
+import { Sessions } from './session.ts'
+import type { Session } from './session.ts'
+import { DeadlinePassed, isAborted, isSessionLost, isTransient, storeError } from './status.ts'
+import { Transaction } from './transaction.ts'
+import { queryRequest, rowsOf } from './query.ts'
+import type { Parameters } from './query.ts'
+import type { Row, ServerTimestamp, Value } from './values.ts'
+
+/** Releasing the session is a courtesy; a server that is down must not hold up the end of the process. */
+const CLOSE_TIMEOUT_MS = 500
+
+export interface SpannerDatabaseOptions extends SpannerEndpoint {
+  /** `projects/P/instances/I/databases/D` */
+  readonly database: string
+  readonly clock: Clock
+  readonly events: Pick<CalloutEvents, 'storeFault' | 'storeRecovered'>
+}
+
+/** A read by key prefix of a table or index: no SQL, no plan, no scan. */
+export interface KeyedRead {
+  readonly table: string
+  readonly index?: string
+  readonly columns: readonly string[]
+  /** Every row whose key begins with one of these. */
+  readonly prefixes: readonly (readonly Value[])[]
+  /** At most so many rows; ask for one more than is acceptable to notice that there are more. */
+  readonly limit: number
+}
+
+/** `strong`: everything committed before the call. Otherwise exactly at the timestamp of an earlier read. */
+export type TimestampBound = 'strong' | ServerTimestamp
+
+export interface ReadResult {
+  readonly rows: readonly Row[]
+  readonly readTimestamp: ServerTimestamp
+}
+
+/** How a commit may be tried again when it is not known whether it was applied. */
+export interface CommitOptions {
+  /** Applying the mutations twice is the same as once, or the caller understands ALREADY_EXISTS. */
+  readonly repeatable: boolean
+}
+
+/**
+ * One Spanner database over the generated client. Each operation settles by its deadline, survives lost sessions and
+ * connections, works with and without multiplexed sessions, and throws nothing but `CalloutError`: `ERR_STORE_UNAVAILABLE`
+ * when the outcome is not known, `ERR_STORE_REFUSED`, `ERR_STORE_CONFLICT` and `ERR_STORE_NOT_FOUND` as answers.
+ */
+export class SpannerDatabase implements AsyncDisposable {
+  readonly name: string
+  readonly #clock: Clock
+  readonly #channel: SpannerChannel
+  readonly #sessions: Sessions
+  readonly #backoff: Backoff
+  readonly #outage: OutageReport
+
+  constructor(options: SpannerDatabaseOptions) {
+    const { database, clock, events } = options
+    this.name = database
+    this.#clock = clock
+    this.#channel = new SpannerChannel(options)
+    this.#sessions = new Sessions({ channel: this.#channel, database, clock })
+    this.#backoff = createBackoff(clock, clock.monotonicMs())
+    this.#outage = createOutageReport(clock, events)
+  }
+
+  /** Reads rows in key order. One RPC. */
+  async read(read: KeyedRead, bound: TimestampBound, deadlineMs: DeadlineMs): Promise<ReadResult> {
+    const readOnly =
+      bound === 'strong'
+        ? { strong: true, returnReadTimestamp: true }
+        : { readTimestamp: bound, returnReadTimestamp: true }
+    const request = {
+      table: read.table,
+      index: read.index ?? '',
+      columns: read.columns as string[],
+      keySet: { ranges: read.prefixes.map(prefixRange) },
+      limit: read.limit,
+      transaction: { singleUse: { readOnly } },
+    } satisfies protos.google.spanner.v1.IReadRequest
+    const response = await this.#run('read', deadlineMs, isTransient, (session) =>
+      this.#channel.call('read', { ...request, session: session.name }, session.metadata, deadlineMs),
+    )
+    const result = response as protos.google.spanner.v1.IResultSet
+    return { rows: rowsOf(result), readTimestamp: result.metadata?.transaction?.readTimestamp ?? {} }
+  }
+
+  /** Applies mutations, all or none, without reading first: one RPC, again after ABORTED until the deadline. */
+  async commit(mutations: readonly Mutation[], options: CommitOptions, deadlineMs: DeadlineMs): Promise<void> {
+    const request = {
+      mutations: mutations as Mutation[],
+      singleUseTransaction: { readWrite: {} },
+    } satisfies protos.google.spanner.v1.ICommitRequest
+    const retryable = (error: unknown): boolean => isAborted(error) || (options.repeatable && isTransient(error))
+    await this.#run('commit', deadlineMs, retryable, (session) =>
+      this.#channel.call('commit', { ...request, session: session.name }, session.leaderMetadata, deadlineMs),
+    )
+  }
+
+  /** A strong single-use query. One RPC; for commands of admins, not for the way of a request. */
+  async query(sql: string, parameters: Parameters, deadlineMs: DeadlineMs): Promise<readonly Row[]> {
+    const request = {
+      ...queryRequest(sql, parameters),
+      transaction: { singleUse: { readOnly: { strong: true } } },
+    } satisfies protos.google.spanner.v1.IExecuteSqlRequest
+    const response = await this.#run('query', deadlineMs, isTransient, (session) =>
+      this.#channel.call('executeSql', { ...request, session: session.name }, session.metadata, deadlineMs),
+    )
+    return rowsOf(response as protos.google.spanner.v1.IResultSet)
+  }
+
+  /**
+   * Runs `work` in a read-write transaction and commits what it buffered. After ABORTED the whole of `work` runs again, so it
+   * must have no effect of its own. What `work` throws rolls the transaction back and is passed on.
+   */
+  async transact<T>(work: (transaction: Transaction) => Promise<T>, deadlineMs: DeadlineMs): Promise<T> {
+    return this.#run('transaction', deadlineMs, isAborted, async (shared) => {
+      const session = shared.multiplexed ? shared : await this.#sessions.createPlain(deadlineMs)
+      const transaction = new Transaction(this.#channel, session, deadlineMs)
+      try {
+        const result = await work(transaction)
+        await transaction.commit()
+        return result
+      } catch (error) {
+        await transaction.rollback().catch(() => {})
+        throw error
+      } finally {
+        // Not waited for: the answer is known, and a session that stays behind ends after an hour of idleness.
+        if (session !== shared) this.#sessions.delete(session, deadlineMs).catch(() => {})
+      }
+    })
+  }
+
+  /** Ends the connection. Operations in flight fail. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sessions.close(this.#clock.monotonicMs() + CLOSE_TIMEOUT_MS).catch(() => {})
+    await this.#channel[Symbol.asyncDispose]()
+  }
+
+  async #run<T>(
+    operation: string,
+    deadlineMs: DeadlineMs,
+    retryable: (error: unknown) => boolean,
+    attempt: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const result = await this.#attempts(deadlineMs, retryable, attempt)
+      this.#outage.succeeded(operation)
+      return result
+    } catch (error) {
+      const failure = storeError(error, operation)
+      this.#outage.failed(operation, failure)
+      throw failure
+    }
+  }
+
+  async #attempts<T>(
+    deadlineMs: DeadlineMs,
+    retryable: (error: unknown) => boolean,
+    attempt: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    for (let retries = 1; ; retries++) {
+      let session: Session | undefined
+      try {
+        session = await this.#sessions.acquire(deadlineMs)
+        return await attempt(session)
+      } catch (error) {
+        if (session !== undefined && isSessionLost(error)) this.#sessions.discard(session)
+        else if (session === undefined ? !isSessionPending(error) : !retryable(error)) throw error
+        if (!(await this.#backoff.wait(retries, deadlineMs))) throw error
+      }
+    }
+  }
+}
+
+/** Making a session changes nothing, so it may be tried again after anything that may pass. */
+function isSessionPending(error: unknown): boolean {
+  return isTransient(error) || isAborted(error) || error instanceof DeadlinePassed
+}
+
+function prefixRange(prefix: readonly Value[]): protos.google.spanner.v1.IKeyRange {
+  const key = { values: prefix as Value[] }
+  return { startClosed: key, endClosed: key }
+}

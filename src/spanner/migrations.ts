@@ -1,0 +1,179 @@
+import { CalloutError } from '../core/errors.ts'
+import type { Clock, DeadlineMs } from '../service/ports.ts'
+import type { DatabaseAdmin } from './database-admin.ts'
+import type { SpannerDatabase } from './database.ts'
+import { LEDGER_STATEMENTS, LeaseLostError, MigrationLedger, readLedger } from './migration-ledger.ts'
+import type { RecordedMigration } from './migration-ledger.ts'
+import { migrationChecksum } from './migration.ts'
+import type { Migration } from './migration.ts'
+import { policy } from './migrations/0001-policy.ts'
+import { decisions } from './migrations/0002-decisions.ts'
+import { pause } from './retry.ts'
+
+/** In order of their versions, which count from 1. */
+export const MIGRATIONS: readonly Migration[] = [policy, decisions]
+
+/** A runner that was killed holds the others up for so long; one that is alive renews about once a second. */
+const LEASE_MS = 30_000
+const WAIT_FOR_LEASE_MS = 1000
+const STATUS_TIMEOUT_MS = 10_000
+
+export type MigrationState =
+  | 'pending'
+  /** Begun and not recorded as finished: being applied now, or by a runner that was killed. */
+  | 'applying'
+  | 'applied'
+  /** Applied with other statements than those of this release. */
+  | 'changed'
+  /** In the database, but not in this release. */
+  | 'unknown'
+
+export interface MigrationStatus {
+  readonly version: number
+  readonly name: string
+  readonly state: MigrationState
+  readonly appliedBy?: string
+  /** RFC 3339 */
+  readonly appliedAt?: string
+}
+
+export interface SchemaStatus {
+  /** The highest version that is completely applied; 0 for an empty database. */
+  readonly version: number
+  /** The version that this release needs. */
+  readonly needed: number
+  readonly migrations: readonly MigrationStatus[]
+}
+
+/** Compares the database with this release. Throws `CalloutError` when the database cannot be read. */
+export async function schemaStatus(database: SpannerDatabase, deadlineMs: DeadlineMs): Promise<SchemaStatus> {
+  const ledger = await readLedger(database, deadlineMs)
+  return compareSchema(MIGRATIONS, ledger.migrations)
+}
+
+export function compareSchema(known: readonly Migration[], recorded: readonly RecordedMigration[]): SchemaStatus {
+  const inDatabase = new Map(recorded.map((migration) => [migration.version, migration]))
+  const migrations = known.map((migration): MigrationStatus => {
+    const record = inDatabase.get(migration.version)
+    const { version, name } = migration
+    if (record === undefined) return { version, name, state: 'pending' }
+    const isSame = record.checksum === migrationChecksum(migration)
+    return { version, name, state: isSame ? record.state : 'changed', ...origin(record) }
+  })
+  for (const record of recorded) {
+    if (known.some(({ version }) => version === record.version)) continue
+    migrations.push({ version: record.version, name: record.name, state: 'unknown', ...origin(record) })
+  }
+  const applied = recorded.filter(({ state }) => state === 'applied').map(({ version }) => version)
+  return { version: Math.max(0, ...applied), needed: known.length, migrations }
+}
+
+function origin({ appliedBy, appliedAt }: RecordedMigration): Pick<MigrationStatus, 'appliedBy' | 'appliedAt'> {
+  return appliedAt === undefined ? { appliedBy } : { appliedBy, appliedAt }
+}
+
+/**
+ * Passes when the schema is exactly the one of this release. Otherwise throws `ERR_SCHEMA_VERSION` with one line that says what
+ * to do: an older, newer, half-applied or changed schema must not be guessed at.
+ */
+export async function requireKnownSchema(database: SpannerDatabase, deadlineMs: DeadlineMs): Promise<void> {
+  const problem = schemaProblem(await schemaStatus(database, deadlineMs))
+  if (problem !== undefined) throw new CalloutError('ERR_SCHEMA_VERSION', problem)
+}
+
+/** What keeps this release from using the schema, in one line; undefined when nothing does. */
+export function schemaProblem({ version, needed, migrations }: SchemaStatus): string | undefined {
+  const foreign = foreignSchema(migrations)
+  if (foreign !== undefined) return foreign
+  const unfinished = migrations.find(({ state }) => state === 'applying')
+  if (unfinished !== undefined) {
+    return `migration ${label(unfinished)} of the schema is not finished: wait for it, or run "callout schema apply" again`
+  }
+  if (migrations.every(({ state }) => state === 'applied')) return undefined
+  return `the schema of the database is at version ${version}, this release needs ${needed}: run "callout schema apply"`
+}
+
+function foreignSchema(migrations: readonly MigrationStatus[]): string | undefined {
+  const unknown = migrations.find(({ state }) => state === 'unknown')
+  if (unknown !== undefined) {
+    return `the schema of the database holds migration ${label(unknown)}, which this release does not know: run a newer release`
+  }
+  const changed = migrations.find(({ state }) => state === 'changed')
+  if (changed !== undefined) {
+    return `migration ${label(changed)} was applied with other statements than this release has: run the release that applied it`
+  }
+  return undefined
+}
+
+function label({ version, name }: Pick<Migration, 'version' | 'name'>): string {
+  return `${String(version).padStart(4, '0')} ${name}`
+}
+
+export interface ApplyMigrationsOptions {
+  readonly database: SpannerDatabase
+  readonly admin: DatabaseAdmin
+  readonly clock: Clock
+  /** Who applies, for people; unique for each runner, e.g. host and process id. */
+  readonly holder: string
+  /** One line before each slow step. */
+  readonly progress: (line: string) => void
+  readonly leaseMs?: number
+}
+
+/**
+ * Brings the schema to the version of this release; returns the versions applied by this call. Safe from several places at
+ * once: one works, the others wait, and the work of one that was killed is done again when its lease has run out.
+ * Throws `ERR_SCHEMA_VERSION` for a schema that this release does not know, and other `CalloutError`s of the database.
+ */
+export async function applyMigrations(options: ApplyMigrationsOptions): Promise<readonly number[]> {
+  const { database, admin, clock, holder, progress } = options
+  const ledger = new MigrationLedger({ database, clock, holder, leaseMs: options.leaseMs ?? LEASE_MS })
+  const { exists } = await readLedger(database, clock.monotonicMs() + STATUS_TIMEOUT_MS)
+  if (!exists) {
+    progress('creating the tables that record migrations')
+    await admin.updateSchema(LEDGER_STATEMENTS, async () => {})
+  }
+  const applied: number[] = []
+  let waitingFor: string | undefined
+  while ((await pendingMigrations(options)).length > 0) {
+    const { heldBy } = await ledger.takeLease()
+    if (heldBy !== undefined) {
+      if (heldBy !== waitingFor) progress(`waiting for ${heldBy}, who is applying migrations`)
+      waitingFor = heldBy
+      await pause(clock, WAIT_FOR_LEASE_MS)
+      continue
+    }
+    try {
+      await applyPending(options, ledger, applied)
+    } catch (error) {
+      if (!(error instanceof LeaseLostError)) throw error
+      progress(error.message)
+    } finally {
+      await ledger.releaseLease().catch(() => {})
+    }
+  }
+  progress(`the schema is at version ${MIGRATIONS.length}`)
+  return applied
+}
+
+async function pendingMigrations({ database, clock }: ApplyMigrationsOptions): Promise<readonly Migration[]> {
+  const { migrations } = await schemaStatus(database, clock.monotonicMs() + STATUS_TIMEOUT_MS)
+  const foreign = foreignSchema(migrations)
+  if (foreign !== undefined) throw new CalloutError('ERR_SCHEMA_VERSION', foreign)
+  return MIGRATIONS.filter((_, index) => migrations[index]?.state !== 'applied')
+}
+
+async function applyPending(
+  options: ApplyMigrationsOptions,
+  ledger: MigrationLedger,
+  applied: number[],
+): Promise<void> {
+  // Read again: the holder before us may have finished since.
+  for (const migration of await pendingMigrations(options)) {
+    options.progress(`applying migration ${label(migration)}`)
+    await ledger.record(migration, 'applying')
+    await options.admin.updateSchema(migration.statements, () => ledger.renewLease())
+    await ledger.record(migration, 'applied')
+    applied.push(migration.version)
+  }
+}

@@ -1,0 +1,125 @@
+import { CalloutError } from '../core/errors.ts'
+import { RowShapeError } from './values.ts'
+
+/** The gRPC status codes that mean something to us: google.rpc.Code. */
+export const STATUS = {
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  alreadyExists: 6,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  aborted: 10,
+  outOfRange: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+} as const
+
+/** Detail texts are kept for operators; a whole SQL statement is of no use in a log line. */
+const DETAIL_CHARACTERS_MAX = 300
+
+/** What a failed call carries, whatever threw it. */
+export interface GrpcFailure {
+  readonly code: number
+  readonly details: string
+}
+
+export function grpcFailure(error: unknown): GrpcFailure | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error) || typeof error.code !== 'number') {
+    return undefined
+  }
+  const details = 'details' in error && typeof error.details === 'string' ? error.details : ''
+  return { code: error.code, details }
+}
+
+/** The session is gone (idle, dropped with the database, or the server restarted); a new one heals it. */
+export function isSessionLost(error: unknown): boolean {
+  const failure = grpcFailure(error)
+  return failure?.code === STATUS.notFound && /session not found/i.test(failure.details)
+}
+
+/** The transaction was not applied and may be tried again at once. */
+export function isAborted(error: unknown): boolean {
+  return grpcFailure(error)?.code === STATUS.aborted
+}
+
+/**
+ * The call may or may not have been applied, and the next attempt may succeed. INTERNAL counts only in the wordings of a
+ * broken connection that Google's own clients retry on.
+ */
+export function isTransient(error: unknown): boolean {
+  const failure = grpcFailure(error)
+  if (failure === undefined) return false
+  if (failure.code === STATUS.unavailable || failure.code === STATUS.resourceExhausted) return true
+  return (
+    failure.code === STATUS.internal && /RST_STREAM|HTTP\/2|stream terminated|Connection closed/i.test(failure.details)
+  )
+}
+
+/** The deadline passed here, before the peer said anything. */
+export class DeadlinePassed extends Error {
+  readonly code = STATUS.deadlineExceeded
+  readonly details: string
+
+  constructor(details: string) {
+    super(details)
+    this.details = details
+  }
+}
+
+/**
+ * The one place that turns a failure of a call into a `CalloutError`. Messages name the operation, the status and, for a
+ * row that the database refused, the constraint or column; never a parameter. The original is the `cause`.
+ */
+export function storeError(error: unknown, operation: string): CalloutError {
+  if (error instanceof CalloutError) return error
+  if (error instanceof RowShapeError) {
+    return new CalloutError('ERR_STORE_REFUSED', `${operation}: unusable row: ${error.message}`, { cause: error })
+  }
+  const failure = grpcFailure(error)
+  if (failure === undefined) {
+    const why = error instanceof Error ? error.message : String(error)
+    return new CalloutError('ERR_STORE_UNAVAILABLE', `${operation}: ${why.slice(0, DETAIL_CHARACTERS_MAX)}`, {
+      cause: error,
+    })
+  }
+  const { code, details } = failure
+  switch (code) {
+    case STATUS.alreadyExists:
+      return new CalloutError('ERR_STORE_CONFLICT', `${operation}: a row with this key exists`, { cause: error })
+    case STATUS.notFound:
+      return /^(?:Database|Instance|Session|Table|Column|Index)\b.*not found/i.test(details)
+        ? new CalloutError('ERR_STORE_UNAVAILABLE', `${operation}: ${details.slice(0, DETAIL_CHARACTERS_MAX)}`, {
+            cause: error,
+          })
+        : new CalloutError('ERR_STORE_NOT_FOUND', `${operation}: no such row`, { cause: error })
+    case STATUS.invalidArgument:
+    case STATUS.failedPrecondition:
+    case STATUS.outOfRange:
+    case STATUS.unimplemented:
+      return new CalloutError('ERR_STORE_REFUSED', `${operation}: ${refusal(details)}`, { cause: error })
+    case STATUS.deadlineExceeded:
+      return new CalloutError('ERR_STORE_UNAVAILABLE', `${operation}: no answer from Spanner before the deadline`, {
+        cause: error,
+      })
+    default:
+      return new CalloutError(
+        'ERR_STORE_UNAVAILABLE',
+        `${operation}: status ${code}: ${details.slice(0, DETAIL_CHARACTERS_MAX)}`,
+        { cause: error },
+      )
+  }
+}
+
+/** Names what the database objected to without the values: its texts for refused rows quote the key of the row. */
+function refusal(details: string): string {
+  const constraint = /\bCK_[A-Za-z0-9_]+/.exec(details)?.[0]
+  if (constraint !== undefined) return `the database refused the row: constraint ${constraint}`
+  const column = /\b(?:column:? )?`?([A-Z][A-Za-z]+)`?\.`?([A-Z][A-Za-z]+)`?/.exec(details)
+  if (column !== null && /maximum size|null/i.test(details)) {
+    const why = /maximum size/i.test(details) ? 'is too long' : 'is missing'
+    return `the database refused the row: ${column[1]}.${column[2]} ${why}`
+  }
+  return details.slice(0, DETAIL_CHARACTERS_MAX)
+}
