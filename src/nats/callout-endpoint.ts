@@ -1,13 +1,17 @@
+import { MsgImpl } from '@nats-io/transport-node'
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import type { AuthorizationRequest } from '../core/request.ts'
 import type { CalloutEvents, Delivery, ReadinessProbe } from '../service/events.ts'
 import type { Clock } from '../service/ports.ts'
 import { SERVER_XKEY_HEADER } from './authorization-request.ts'
-import type { DecodeRequest, Seal } from './authorization-request.ts'
+import type { DecodeRequest, DecodedRequest, Seal } from './authorization-request.ts'
 import type { Answer, EncodeResponse } from './authorization-response.ts'
 
 /** Where nats-server asks (`server/auth_callout.go` AuthCalloutSubject). */
 export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
+
+/** A server sends one header of 80 bytes. The library's parser takes a time that grows with the square of the number of headers. */
+const HEADER_BYTES_MAX = 4096
 
 /**
  * Sends the answer to a request, once: encodes, signs, seals if the request was sealed, publishes. `late` when the deadline passed before the
@@ -114,13 +118,8 @@ export class CalloutEndpoint implements AsyncDisposable {
   }
 
   #accept(message: Msg, receivedAtMs: number): void {
-    const { decode, events, handler, clock } = this.#options
-    if (message.reply === undefined || message.reply === '') {
-      events.requestAborted('request_malformed')
-      return
-    }
-    const serverXKeys = message.headers?.values(SERVER_XKEY_HEADER) ?? []
-    const decoded = decode(message.data, serverXKeys.length === 0 ? undefined : serverXKeys.join(', '))
+    const { events, handler, clock } = this.#options
+    const decoded = this.#decode(message)
     if ('aborted' in decoded) {
       events.requestAborted(decoded.aborted)
       return
@@ -132,6 +131,19 @@ export class CalloutEndpoint implements AsyncDisposable {
       .catch((bug: unknown) => events.unexpected('nats.handler', bug))
       .finally(() => this.#inFlight.delete(work))
     this.#inFlight.add(work)
+  }
+
+  #decode(message: Msg): DecodedRequest {
+    if (message.reply === undefined || message.reply === '') return { aborted: 'request_malformed' }
+    if (headerBytes(message) > HEADER_BYTES_MAX) return { aborted: 'request_oversized' }
+    let serverXKeys: string[]
+    try {
+      serverXKeys = message.headers?.values(SERVER_XKEY_HEADER) ?? []
+    } catch {
+      // The library parses headers on first access and throws on a name or value that none may have.
+      return { aborted: 'request_malformed' }
+    }
+    return this.#options.decode(message.data, serverXKeys.length === 0 ? undefined : serverXKeys.join(', '))
   }
 
   #responder(message: Msg, decoded: { request: AuthorizationRequest; seal?: Seal }, receivedAtMs: number): Respond {
@@ -152,4 +164,9 @@ export class CalloutEndpoint implements AsyncDisposable {
       }
     }
   }
+}
+
+function headerBytes(message: Msg): number {
+  if (!(message instanceof MsgImpl)) return Infinity
+  return message.size() - message.subject.length - message.reply.length - message.data.length
 }

@@ -1,12 +1,31 @@
-import { createPublicKey, sign } from 'node:crypto'
+import { createPublicKey, randomUUID, sign } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createAccount, createCurve, createServer, createUser } from '@nats-io/nkeys'
 import type { KeyPair } from '@nats-io/nkeys'
+import { connect } from '@nats-io/transport-node'
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node'
+import type { Allow } from '../../src/core/decision.ts'
+import type { Permissions } from '../../src/core/permissions.ts'
+import type { AuthorizationRequest } from '../../src/core/request.ts'
+import { createRequestDecoder } from '../../src/nats/authorization-request.ts'
+import {
+  createResponseEncoder,
+  createUserJwtIssuer,
+  signingKeysByPublicKey,
+} from '../../src/nats/authorization-response.ts'
+import type { Answer } from '../../src/nats/authorization-response.ts'
+import { CalloutEndpoint } from '../../src/nats/callout-endpoint.ts'
+import type { Respond } from '../../src/nats/callout-endpoint.ts'
+import { NatsLink } from '../../src/nats/connection.ts'
+import type { NatsCredentials } from '../../src/nats/connection.ts'
 import { createSigningKey, createXKey } from '../../src/nats/keys.ts'
 import type { SigningKey, XKey } from '../../src/nats/keys.ts'
 import { encodeJwt } from '../../src/nats/jwt.ts'
 import type { JwtClaims } from '../../src/nats/jwt.ts'
 import { decodeSeed, importSeed } from '../../src/nats/nkey.ts'
+import { systemClock } from '../../src/service/clock.ts'
 import { NOW_SECONDS } from './builders.ts'
+import { RecordedEvents } from './recorded-events.ts'
 
 /** Keys of one kind as the `nk` tool would make them. */
 export interface Seeded<Key> {
@@ -118,4 +137,158 @@ export function rawPublicKey(seed: string): Buffer {
   if (raw === undefined) throw new TypeError('not a seed')
   const jwk = createPublicKey(importSeed(raw)).export({ format: 'jwk' })
   return Buffer.from(jwk.x ?? '', 'base64url')
+}
+
+/** What a test lets the service say to a request. */
+export interface Script {
+  readonly permissions?: Permissions
+  readonly account?: string
+  readonly userName?: string
+}
+
+export interface CalloutServerOptions {
+  readonly issuer: string
+  readonly xkey?: string
+  /** Seconds that nats-server waits for the answer. */
+  readonly timeoutSeconds?: number
+  /** In place of the user `auth` with the permissions that the documentation recommends. */
+  readonly authUser?: string
+  /** The name of that user as `auth_users` has to list it. */
+  readonly authUserName?: string
+}
+
+/** The service's own user: it may ask for requests in its queue group and answer them, nothing else. */
+const AUTH_USER = `{ user: auth, password: pw, permissions: {
+  subscribe: ["$SYS.REQ.USER.AUTH callout"], publish: { deny: [">"] }, allow_responses: { max: 1, expires: "5s" } } }`
+
+/**
+ * A configuration with the accounts AUTH, APP and OPS. nats-server lets nobody in AUTH publish on the callout subject; OUTSIDE gets there
+ * all the same, by the import that leaf nodes need: what its user `intruder` publishes on `garbage` arrives as a request.
+ */
+export function calloutConfig(options: CalloutServerOptions): string {
+  return `
+    accounts {
+      AUTH {
+        users: [ ${options.authUser ?? AUTH_USER} ]
+        exports: [ { service: "$SYS.REQ.USER.AUTH" } ]
+      }
+      OUTSIDE {
+        users: [ { user: intruder, password: pw } ]
+        imports: [ { service: { account: AUTH, subject: "$SYS.REQ.USER.AUTH" }, to: garbage } ]
+      }
+      APP {}
+      OPS {}
+      SYS { users: [ { user: sys, password: pw } ] }
+    }
+    system_account: SYS
+    max_control_line: 32KB
+    authorization {
+      timeout: ${options.timeoutSeconds ?? 2}
+      auth_callout {
+        issuer: ${options.issuer}
+        account: AUTH
+        auth_users: [ ${options.authUserName ?? 'auth'}, intruder, sys ]
+        ${options.xkey === undefined ? '' : `xkey: ${options.xkey}`}
+      }
+    }`
+}
+
+export type ScriptedHandler = (request: AuthorizationRequest, respond: Respond, allow: Allowing) => void | Promise<void>
+/** Signs a user JWT for the request. */
+export type Allowing = (script?: Script) => Answer
+
+export interface ServiceOptions {
+  readonly url: string
+  readonly issuer: SigningKey
+  readonly xkeys?: readonly XKey[]
+  readonly handler: ScriptedHandler
+  readonly answerWithinMs?: number
+  readonly credentials?: NatsCredentials
+}
+
+/** Link, decoder, endpoint and encoder as the service composes them, with a script in place of decisions. */
+export interface RunningService extends AsyncDisposable {
+  readonly link: NatsLink
+  readonly endpoint: CalloutEndpoint
+  readonly events: RecordedEvents
+  /** Genuine requests, in order of arrival. */
+  readonly requests: AuthorizationRequest[]
+}
+
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const events = new RecordedEvents()
+  const requests: AuthorizationRequest[] = []
+  const credentials = options.credentials ?? { kind: 'password', user: 'auth', password: 'pw' }
+  const link = new NatsLink({ servers: [options.url], credentials, name: 'callout', clock: systemClock, events })
+  const connection = await link.open()
+  const signingKeys = signingKeysByPublicKey([options.issuer])
+  const userJwts = createUserJwtIssuer(signingKeys)
+  const endpoint = new CalloutEndpoint({
+    connection,
+    isConnected: () => link.connected,
+    queue: 'callout',
+    decode: createRequestDecoder({
+      issuerKeys: new Set(signingKeys.keys()),
+      xkeys: options.xkeys ?? [],
+      clock: systemClock,
+    }),
+    encode: createResponseEncoder(signingKeys, systemClock),
+    handler: {
+      handle(request, _receivedAtMs, _openMs, respond) {
+        requests.push(request)
+        const allow: Allowing = (script = {}) => ({
+          allow: userJwts.issue(anAllow(script), request, script.userName ?? 'corp:alice'),
+        })
+        return Promise.resolve(options.handler(request, respond, allow))
+      },
+    },
+    answerWithinMs: options.answerWithinMs ?? 10_000,
+    clock: systemClock,
+    events,
+  })
+  await connection.flush()
+  return {
+    link,
+    endpoint,
+    events,
+    requests,
+    async [Symbol.asyncDispose]() {
+      await endpoint.drain(100)
+      await link.close()
+    },
+  }
+}
+
+function anAllow({ permissions, account = 'APP' }: Script): Allow {
+  const everything = { allow: ['>'], deny: [] }
+  return {
+    outcome: 'allow',
+    id: randomUUID(),
+    decidedAtMs: Date.now(),
+    skippedGrants: [],
+    account,
+    permissions: permissions ?? { publish: everything, subscribe: everything },
+    expiresAt: Math.floor(Date.now() / 1000) + 3600,
+    grantIds: [],
+  }
+}
+
+/** Connects as a client would; one attempt. */
+export function connectClient(
+  url: string,
+  options: NodeConnectionOptions = { token: 'a.b.c' },
+): Promise<NatsConnection> {
+  return connect({ servers: url, reconnect: false, timeout: CLIENT_PATIENCE_MS, ...options })
+}
+
+/** Longer than any test waits, so that a client that fails does so because of what the server said. */
+const CLIENT_PATIENCE_MS = 30_000
+
+/** Polls until the condition holds; a test that waits this long has failed. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 15_000
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await delay(5)
+  }
 }
