@@ -50,6 +50,7 @@ export interface OpenIdProvider extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+export const DEFAULT_AUDIENCE = 'nats'
 export const DEFAULT_CLIENTS = ['orders-service', 'reporting', 'intruder'] as const
 export const DEFAULT_PEOPLE = { alice: ['engineering'], bob: ['support'], mallory: [] } as const
 
@@ -64,7 +65,7 @@ export async function startOpenIdProvider(options: OpenIdProviderOptions = {}): 
   const issuer = `http://127.0.0.1:${port}`
   const clientSecret = options.clientSecret ?? randomBytes(24).toString('base64url')
   const people = options.people ?? DEFAULT_PEOPLE
-  const audience = options.audience ?? 'nats'
+  const audience = options.audience ?? DEFAULT_AUDIENCE
   const { privateKey } = await generateKeyPair('RS256', { extractable: true })
   const kid = randomBytes(8).toString('hex')
   const provider = new Provider(
