@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -133,9 +133,9 @@ async function launchServer(
   const args = ['-c', configFile, ...listen, ...(options.debug === true ? ['-D'] : [])]
   const child = await startChild(binary, args, { env: { ...process.env, ...options.env } })
   // The server writes this file once all its listeners are up; its name holds the pid, so it is not a rival's.
-  const portsFile = path.join(directory, `${path.basename(binary)}_${child.pid}.ports`)
+  const isReady = (): boolean => readdirSync(directory).some((name) => name.endsWith(`_${child.pid}.ports`))
   const deadline = performance.now() + READY_TIMEOUT_MS
-  while (!existsSync(portsFile)) {
+  while (!isReady()) {
     if (child.hasExited() || performance.now() > deadline) {
       await child.stop()
       throw new Error(`nats-server did not start; the end of its log:\n${lastLines(child.log(), 10)}`)
