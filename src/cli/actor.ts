@@ -1,0 +1,35 @@
+import { userInfo } from 'node:os'
+import { usageFailure } from './io.ts'
+
+/** Widths of the columns `Reason` and `CreatedBy`. */
+const REASON_CHARACTERS_MAX = 1024
+const ACTOR_CHARACTERS_MAX = 256
+
+/** Who is making the change: `--actor`, or the user of the operating system. */
+export function actorOf(option: string | undefined): string {
+  const actor = option ?? systemUser()
+  if (actor === undefined)
+    throw usageFailure('the operating system does not name its user; say who you are with --actor')
+  return checked(actor, '--actor', ACTOR_CHARACTERS_MAX)
+}
+
+/** Why the change is made; asked for with every write. */
+export function reasonOf(option: string): string {
+  return checked(option, '--reason', REASON_CHARACTERS_MAX)
+}
+
+function checked(text: string, option: string, charactersMax: number): string {
+  if (text.trim() === '') throw usageFailure(`${option} must not be empty`)
+  if (text.length > charactersMax) throw usageFailure(`${option} must be at most ${charactersMax} characters`)
+  if (/[\p{Cc}\p{Cs}]/u.test(text)) throw usageFailure(`${option} must not hold control characters`)
+  return text
+}
+
+function systemUser(): string | undefined {
+  try {
+    return userInfo().username
+  } catch {
+    // A container may run under an id that has no name.
+    return undefined
+  }
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import type { Config } from '../config/config.ts'
+import type { Action } from '../core/grant.ts'
+import { parsePrincipal } from '../core/principal.ts'
+import { parseSubjectPattern, problemOfQueue } from '../core/subject.ts'
+import type { NewGrant } from '../service/ports.ts'
+import { actorOf, reasonOf } from './actor.ts'
+import { parseInstant } from './instant.ts'
+import { CommandFailure, EXIT } from './io.ts'
+
+/** The options of `callout grants add` as they were written. */
+export interface GrantOptions {
+  readonly principal: string
+  readonly account: string
+  readonly publish?: readonly string[]
+  readonly subscribe?: readonly string[]
+  readonly queue?: string
+  readonly deny?: boolean
+  readonly from?: string
+  readonly until?: string
+  readonly reason: string
+  readonly actor?: string
+}
+
+/** As the CHECK constraint of the column `Account`. */
+const ACCOUNT = /^[^\s\p{Cc}\p{Cs}\p{Z}]{1,128}$/u
+
+/** A grant for each subject. Fails with a line for each thing that is wrong, before anything is sent to the database. */
+export function grantsFrom(options: GrantOptions, nowMs: number): NewGrant[] {
+  const problems = problemsOf(options)
+  if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
+  const reason = reasonOf(options.reason)
+  const createdBy = actorOf(options.actor)
+  const window = windowOf(options, nowMs)
+  const grantFor = (action: Action, subject: string): NewGrant => ({
+    id: randomUUID(),
+    principal: options.principal,
+    account: options.account,
+    effect: options.deny === true ? 'deny' : 'allow',
+    action,
+    subject,
+    ...(action === 'subscribe' && options.queue !== undefined ? { queue: options.queue } : {}),
+    ...window,
+    reason,
+    createdBy,
+  })
+  return [
+    ...(options.publish ?? []).map((subject) => grantFor('publish', subject)),
+    ...(options.subscribe ?? []).map((subject) => grantFor('subscribe', subject)),
+  ]
+}
+
+function problemsOf({ principal, account, publish = [], subscribe = [], queue }: GrantOptions): string[] {
+  const problems: string[] = []
+  const parsed = parsePrincipal(principal)
+  if ('problem' in parsed) problems.push(`--principal ${JSON.stringify(principal)}: ${parsed.problem}`)
+  if (!ACCOUNT.test(account)) problems.push('--account must be 1 to 128 characters without white space')
+  if (publish.length + subscribe.length === 0) problems.push('say what is granted with --publish or --subscribe')
+  for (const [option, subjects] of [
+    ['--publish', publish],
+    ['--subscribe', subscribe],
+  ] as const) {
+    for (const subject of subjects) {
+      const pattern = parseSubjectPattern(subject)
+      if ('problem' in pattern) problems.push(`${option} ${JSON.stringify(subject)}: ${pattern.problem}`)
+    }
+  }
+  if (queue === undefined) return problems
+  if (publish.length > 0) problems.push('--queue goes with --subscribe only; add the --publish grants apart')
+  const problem = problemOfQueue(queue)
+  if (problem !== undefined) problems.push(`--queue ${JSON.stringify(queue)}: ${problem}`)
+  return problems
+}
+
+function windowOf(options: GrantOptions, nowMs: number): Pick<NewGrant, 'validFromMs' | 'validUntilMs'> {
+  const from = options.from === undefined ? undefined : parseInstant(options.from, '--from', nowMs)
+  const until = options.until === undefined ? undefined : parseInstant(options.until, '--until', nowMs)
+  if (until !== undefined && until <= Math.max(nowMs, from ?? nowMs)) {
+    throw new CommandFailure(EXIT.usage, ['--until must be later than now and than --from'])
+  }
+  return {
+    ...(from === undefined ? {} : { validFromMs: from }),
+    ...(until === undefined ? {} : { validUntilMs: until }),
+  }
+}
+
+/** What is allowed but has no effect with this configuration. */
+export function warningsFor({ principal, account }: GrantOptions, config: Config): string[] {
+  const parsed = parsePrincipal(principal)
+  const issuerId = 'principal' in parsed ? parsed.principal.issuerId : undefined
+  const warnings: string[] = []
+  if (issuerId !== undefined && !config.issuers.some(({ id }) => id === issuerId)) {
+    warnings.push(`no issuer of the configuration has the id ${issuerId}`)
+  }
+  if (!config.callout.accounts.has(account)) {
+    warnings.push(`callout.accounts of the configuration does not list ${JSON.stringify(account)}`)
+  }
+  return warnings
+}

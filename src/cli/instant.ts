@@ -1,0 +1,23 @@
+import { parseDuration } from '../config/units.ts'
+import { usageFailure } from './io.ts'
+
+/** RFC 3339 with its zone: a time without one means something else on every machine. */
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d{2}:\d{2})$/
+
+/** Reads `2027-01-31T18:00:00Z`, or `+12h` from now, into epoch milliseconds; `option` is named when it is neither. */
+export function parseInstant(text: string, option: string, nowMs: number): number {
+  if (text.startsWith('+')) {
+    const duration = parseDuration(text.slice(1))
+    if ('value' in duration) return nowMs + duration.value
+  }
+  const ms = RFC_3339.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(ms)) return ms
+  throw usageFailure(
+    `${option} must be a time with its zone, such as 2027-01-31T18:00:00Z, or a duration from now, such as +12h`,
+  )
+}
+
+/** RFC 3339 in UTC, without empty milliseconds. */
+export function formatInstant(ms: number): string {
+  return new Date(ms).toISOString().replace('.000Z', 'Z')
+}

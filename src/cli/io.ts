@@ -1,0 +1,42 @@
+/** Where a command writes: standard output or standard error of the process, or a recorder of a test. */
+export interface TextOutput {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+}
+
+/** Everything that a command sees of the process it runs in. Data goes to `stdout`, everything for people to `stderr`. */
+export interface CliIo {
+  readonly stdout: TextOutput
+  readonly stderr: TextOutput
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** Documented in `callout --help`; scripts rely on them. */
+export const EXIT = {
+  ok: 0,
+  /** A negative answer, a refusal, or a failure that no other code names. */
+  failure: 1,
+  /** Wrong arguments or configuration; nothing was done. */
+  usage: 2,
+  /** What was named is not there, or is there already. */
+  conflict: 3,
+  /** A dependency did not answer; worth another try. */
+  unavailable: 5,
+} as const
+
+/** Why a command ends without success, for people: one line for each problem, each says what to do. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure'
+  readonly exitCode: number
+  readonly lines: readonly string[]
+
+  constructor(exitCode: number, lines: readonly string[], options?: { cause?: unknown }) {
+    super(lines.join('; '), options)
+    this.exitCode = exitCode
+    this.lines = lines
+  }
+}
+
+export function usageFailure(line: string): CommandFailure {
+  return new CommandFailure(EXIT.usage, [line])
+}

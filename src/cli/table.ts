@@ -1,0 +1,44 @@
+import type { CliIo } from './io.ts'
+import { visible } from './visible.ts'
+
+export type OutputFormat = 'table' | 'json'
+
+const BOLD = '\u001b[1m'
+const PLAIN = '\u001b[0m'
+const GAP = '  '
+
+/**
+ * Writes rows for people: a column for each field, headed by its name, in the order given. Whatever the rows hold, the
+ * terminal gets one line a row and no control character. Bold headings only on a terminal and without `NO_COLOR`.
+ */
+export function writeTable(io: CliIo, columns: readonly string[], rows: readonly (readonly string[])[]): void {
+  const cells = rows.map((row) => row.map(visible))
+  const widths = columns.map((heading, index) =>
+    Math.max(heading.length, ...cells.map((row) => lengthOf(row[index] ?? ''))),
+  )
+  const line = (row: readonly string[]): string =>
+    widths
+      .map((width, index) => padded(row[index] ?? '', width))
+      .join(GAP)
+      .trimEnd()
+  const heading = line(columns)
+  io.stdout.write(`${isStyled(io) ? `${BOLD}${heading}${PLAIN}` : heading}\n`)
+  for (const row of cells) io.stdout.write(`${line(row)}\n`)
+}
+
+/** Writes values for programs. */
+export function writeJson(io: CliIo, value: unknown): void {
+  io.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+function isStyled({ stdout, env }: CliIo): boolean {
+  return stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+}
+
+function lengthOf(text: string): number {
+  return Array.from(text).length
+}
+
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(width - lengthOf(text))
+}
