@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { suite, test } from 'node:test'
@@ -73,10 +73,11 @@ suite('a child of this process', () => {
   })
 
   test('ends under Linux even when its owner is killed', { skip: process.platform !== 'linux' }, async () => {
-    const { owner, ended, child } = await startOwner('')
+    const { owner, ended, child, directory } = await startOwner('')
     owner.kill('SIGKILL')
     await ended
     await eventually(() => !isAlive(child))
+    rmSync(directory, { recursive: true })
   })
 
   test('can be stopped while it is suspended', async () => {
