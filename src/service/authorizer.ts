@@ -94,17 +94,18 @@ export class Authorizer {
   }
 
   /** Answers at once; the row follows when there is room for it, and is counted as lost when there is none. */
-  #shed(attempt: Attempt, respond: Respond): void {
+  async #shed(attempt: Attempt, respond: Respond): Promise<void> {
+    const { auditWriter, events } = this.#options
     const decision = this.#deny('overloaded', `${this.#inFlight} requests in flight`)
     const delivery = this.#answer(attempt, { deny: denyText(decision) }, respond)
     const entry = this.#entry(attempt, decision)
-    this.#options.auditWriter.record(entry, this.#deadline(attempt, AUDIT_SHARE)).then(
-      () => this.#options.events.decided(entry, attempt.durations, true, delivery),
-      (error: unknown) => {
-        this.#options.events.auditFailed('deny', 1, error)
-        this.#options.events.decided(entry, attempt.durations, false, delivery)
-      },
-    )
+    try {
+      await auditWriter.record(entry, this.#deadline(attempt, AUDIT_SHARE))
+      events.decided(entry, attempt.durations, true, delivery)
+    } catch (error) {
+      events.auditFailed('deny', 1, error)
+      events.decided(entry, attempt.durations, false, delivery)
+    }
   }
 
   async #judge(attempt: Attempt): Promise<{ decision: Decision; userJwt?: string }> {

@@ -1,0 +1,207 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Config } from '../config/config.ts'
+import type { Secrets } from '../config/secrets.ts'
+import { DECISION_ID_RANDOM_BYTES, decisionId } from '../core/decision-id.ts'
+import { CalloutError } from '../core/errors.ts'
+import { createRequestDecoder } from '../nats/authorization-request.ts'
+import {
+  createResponseEncoder,
+  createUserJwtIssuer,
+  signingKeysByPublicKey,
+  type SigningKeys,
+} from '../nats/authorization-response.ts'
+import { CalloutEndpoint } from '../nats/callout-endpoint.ts'
+import { NatsLink } from '../nats/connection.ts'
+import { createSigningKey, createXKey, type XKey } from '../nats/keys.ts'
+import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
+import { createAuditWriter } from '../service/audit-writer.ts'
+import { Authorizer } from '../service/authorizer.ts'
+import { createBatchedPolicyReader } from '../service/batched-policy-reader.ts'
+import { systemClock as clock } from '../service/clock.ts'
+import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
+import { SpannerDatabase } from '../spanner/database.ts'
+import { createDecisionLog } from '../spanner/decision-log.ts'
+import { StoreHealth } from '../spanner/health.ts'
+import { requireKnownSchema } from '../spanner/migrations.ts'
+import { createPolicyReader } from '../spanner/policy-store.ts'
+import { createEvents } from '../telemetry/events.ts'
+import { HttpEndpoints } from '../telemetry/http.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+import { SERVICE_VERSION } from './version.ts'
+
+/** Denials that were answered at once still want their row; so many may wait behind the requests in flight. */
+const ROWS_WAITING_MAX = 4096
+/** Pause between two looks at a database that does not answer at the start. */
+const SCHEMA_RETRY_MS = 1000
+const SCHEMA_TIMEOUT_MS = 2000
+
+export interface CalloutService extends AsyncDisposable {
+  /** Where `/livez`, `/readyz` and `/metrics` are. */
+  readonly httpUrl: string
+  /** Settles when the connection to nats-server has ended for good without being asked to. */
+  readonly ended: Promise<Error | undefined>
+}
+
+export interface ComposeOptions {
+  readonly config: Config
+  readonly secrets: Secrets
+  /** `SPANNER_EMULATOR_HOST`, if set. */
+  readonly emulatorHost: string | undefined
+  readonly logger: Logger
+  readonly instanceId: string
+  /** Gives up starting. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Builds the service bottom up and starts it: health endpoints first, then the store, the issuers, and last the
+ * subscription. Parts that do not answer yet are waited for; only a wrong schema or set-up throws.
+ * Disposal stops in the reverse order, so that requests in flight find everything they need.
+ */
+export async function startCallout(options: ComposeOptions): Promise<CalloutService> {
+  const { config, secrets, logger, instanceId, signal } = options
+  await using stack = new AsyncDisposableStack()
+  const metrics = createMetrics({ version: SERVICE_VERSION })
+  const events = createEvents({ logger, metrics, clock })
+  const probes: ReadinessProbe[] = []
+  const http = stack.use(await HttpEndpoints.listen({ listen: config.http.listen, probes, metrics, logger }))
+
+  const emulator = options.emulatorHost === undefined ? {} : { emulatorHost: options.emulatorHost }
+  const database = stack.use(new SpannerDatabase({ database: config.store.database, clock, events, ...emulator }))
+  const schema = awaitedPart('schema', probes)
+  await knownSchema(database, schema.waitingFor, signal)
+  schema.done()
+  const health = stack.use(new StoreHealth({ database, clock, instanceId, version: SERVICE_VERSION }))
+  const verifier = stack.use(createVerifier(config, events, metrics))
+  probes.push(health.probe, verifier.readiness)
+
+  const { servers, queue } = config.nats
+  const { login: credentials } = secrets.nats
+  const tls = secrets.nats.tls === undefined ? {} : { tls: secrets.nats.tls }
+  const link = stack.use(new NatsLink({ servers, credentials, ...tls, name: `callout ${instanceId}`, clock, events }))
+  probes.push(link.probe)
+  signal.addEventListener('abort', () => void link.close(), { once: true })
+  const connection = await link.open()
+
+  const signingKeys = signingKeysOf(secrets)
+  const endpoint = stack.use(
+    new CalloutEndpoint({
+      connection,
+      isConnected: () => link.connected,
+      queue,
+      decode: createRequestDecoder({ issuerKeys: new Set(signingKeys.keys()), xkeys: xkeysOf(secrets), clock }),
+      encode: createResponseEncoder(signingKeys, clock),
+      handler: createAuthorizer(options, { database, verifier, signingKeys, events }),
+      answerWithinMs: config.callout.deadlineMs,
+      clock,
+      events,
+    }),
+  )
+  probes.push(endpoint.probe)
+  const started = stack.move()
+  return {
+    httpUrl: http.url,
+    ended: link.closed,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+interface Parts {
+  readonly database: SpannerDatabase
+  readonly verifier: OidcTokenVerifier
+  readonly signingKeys: SigningKeys
+  readonly events: CalloutEvents
+}
+
+function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts): Authorizer {
+  const { database, verifier, signingKeys, events } = parts
+  const { callout, session, token } = config
+  return new Authorizer({
+    verifier,
+    policyReader: createBatchedPolicyReader({
+      reader: createPolicyReader(database),
+      waitingMax: callout.maxInFlight,
+      clock,
+      events,
+    }),
+    auditWriter: createAuditWriter({
+      log: createDecisionLog(database),
+      waitingMax: callout.maxInFlight + ROWS_WAITING_MAX,
+      clock,
+      events,
+    }),
+    userJwtIssuer: createUserJwtIssuer(signingKeys),
+    clock,
+    newDecisionId: (nowMs) => decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES)),
+    random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+    events,
+    rules: {
+      accounts: callout.accounts,
+      maxMs: session.maxMs,
+      jitter: session.jitter,
+      minRemainingMs: session.minRemainingMs,
+    },
+    tokenSources: token.sources,
+    tokenBytesMax: token.maxBytes,
+    deadlineMs: callout.deadlineMs,
+    inFlightMax: callout.maxInFlight,
+    instanceId,
+    serviceVersion: SERVICE_VERSION,
+  })
+}
+
+function createVerifier(config: Config, events: CalloutEvents, metrics: Metrics): OidcTokenVerifier {
+  const verifier = createTokenVerifier({ issuers: config.issuers, clock, events, maxTokenBytes: config.token.maxBytes })
+  metrics.observeKeySetAges(() => verifier.keySetAges())
+  verifier.start()
+  return verifier
+}
+
+/** A database that is away at the start may come back; a schema of another release does not mend itself. */
+async function knownSchema(
+  database: SpannerDatabase,
+  waitingFor: (why: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return await requireKnownSchema(database, clock.monotonicMs() + SCHEMA_TIMEOUT_MS)
+    } catch (error) {
+      if (!(error instanceof CalloutError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error
+      waitingFor(error.message)
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, SCHEMA_RETRY_MS)
+    })
+  }
+}
+
+/** A line of `/readyz` that is there only until the part is. */
+function awaitedPart(part: string, probes: ReadinessProbe[]): { waitingFor: (why: string) => void; done: () => void } {
+  let why = 'not looked at yet'
+  const probe: ReadinessProbe = () => [{ part, ready: false, why }]
+  probes.push(probe)
+  return {
+    waitingFor: (now) => {
+      why = now
+    },
+    done: () => {
+      probes.splice(probes.indexOf(probe), 1)
+    },
+  }
+}
+
+function signingKeysOf({ issuerSeeds }: Secrets): SigningKeys {
+  return signingKeysByPublicKey(issuerSeeds.map(({ seed, label }) => createSigningKey(seed, label)))
+}
+
+function xkeysOf({ xkeySeeds }: Secrets): XKey[] {
+  return xkeySeeds.map(({ seed, label }) => createXKey(seed, label))
+}
+
+/** Names one run of the service in the audit: never used again, not even by the same host. */
+export function newInstanceId(): string {
+  return randomUUID()
+}

@@ -1,0 +1,160 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { PolicyAdmin } from '../service/ports.ts'
+import { systemClock as clock } from '../service/clock.ts'
+import { SpannerDatabase } from '../spanner/database.ts'
+import { createPolicyAdmin } from '../spanner/policy-store.ts'
+import { lastLines, privateDirectory, startChild, type ChildProcess } from './child-process.ts'
+import { locateNatsServer } from './locate-nats-server.ts'
+import { startNatsServer, type NatsServer } from './nats-server.ts'
+import { DEFAULT_AUDIENCE, startOpenIdProvider, type OpenIdProvider } from './openid-provider.ts'
+import { KEYS_CONFIG_FILE, REFERENCE_CONFIG_FILE } from './reference-nats-server.ts'
+import { LOCAL_ISSUER_ID } from './sample-policy.ts'
+import { setUpLocalStack } from './setup.ts'
+import { startSpannerEmulator, type SpannerEmulator } from './spanner-emulator.ts'
+
+/** The service is ready within a second; a machine under heavy load gets its time. */
+const READY_WITHIN_MS = 30_000
+const POLL_MS = 50
+
+const DATABASE = 'projects/local/instances/local/databases/callout'
+const MAIN_FILE = path.resolve(import.meta.dirname, '../main.ts')
+
+export interface StackOptions {
+  readonly progress?: (line: string) => void
+  /** Replaces lines of `callout.yaml`, e.g. to tighten a limit in a test. */
+  readonly editConfig?: (yaml: string) => string
+  /** Replaces parts of `nats-server.conf`, e.g. to leave the xkey out. */
+  readonly editServerConfig?: (conf: string) => string
+}
+
+/** Every part of a deployment on loopback: real nats-server, real emulator, real OpenID provider, and the service as a process. */
+export interface LocalStack extends AsyncDisposable {
+  readonly nats: NatsServer
+  readonly emulator: SpannerEmulator
+  readonly provider: OpenIdProvider
+  readonly database: SpannerDatabase
+  readonly admin: PolicyAdmin
+  readonly directory: string
+  readonly configFile: string
+  /** The first replica, ready. */
+  readonly service: RunningService
+  /** Starts one more replica. */
+  startService(): Promise<RunningService>
+}
+
+/** `callout serve` as a process of its own. */
+export interface RunningService {
+  readonly process: ChildProcess
+  /** Where `/readyz` and `/metrics` are. */
+  readonly httpUrl: string
+}
+
+/**
+ * Starts the stack with the reference `nats-server.conf`, keys made by `callout keys generate`, the schema applied and the
+ * sample grants in place. Everything is in a private temporary directory and on free ports, and ends with this process.
+ */
+export async function startLocalStack(options: StackOptions = {}): Promise<LocalStack> {
+  const { progress = () => {} } = options
+  await using stack = new AsyncDisposableStack()
+  const home = privateDirectory('callout-stack')
+  stack.defer(() => home.remove())
+  const { path: natsServerBinary, version } = await locateNatsServer(progress)
+  const emulator = stack.use(await startSpannerEmulator())
+  progress(`the Spanner emulator answers on ${emulator.host}`)
+  const provider = stack.use(await startOpenIdProvider())
+  progress(`the OpenID provider answers on ${provider.issuer}`)
+
+  await setUpLocalStack(
+    {
+      database: DATABASE,
+      emulatorHost: emulator.host,
+      secretsDirectory: path.join(home.path, 'secrets'),
+      natsSecretsDirectory: path.join(home.path, 'secrets'),
+      providerSecretsDirectory: home.path,
+    },
+    progress,
+  )
+  const nats = stack.use(await startNats(home.path, natsServerBinary, options))
+  progress(`nats-server ${version} answers on ${nats.url}`)
+
+  const configFile = path.join(home.path, 'callout.yaml')
+  const yaml = calloutYaml(nats.url, provider.issuer)
+  await writeFile(configFile, options.editConfig?.(yaml) ?? yaml)
+  const events = { storeFault() {}, storeRecovered() {} }
+  const database = stack.use(new SpannerDatabase({ database: DATABASE, emulatorHost: emulator.host, clock, events }))
+  const services = stack.use(new AsyncDisposableStack())
+  const startService = async (): Promise<RunningService> => {
+    const service = await startServiceProcess(configFile, emulator.host)
+    services.use(service.process)
+    return service
+  }
+  const service = await startService()
+  progress(`the service is ready: ${service.httpUrl}/readyz`)
+  const started = stack.move()
+  return {
+    nats,
+    emulator,
+    provider,
+    database,
+    admin: createPolicyAdmin({ database, clock }),
+    directory: home.path,
+    configFile,
+    service,
+    startService,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+async function startNats(home: string, binary: string, { editServerConfig }: StackOptions): Promise<NatsServer> {
+  const conf = await readFile(REFERENCE_CONFIG_FILE, 'utf8')
+  const keys = await readFile(path.join(home, KEYS_CONFIG_FILE), 'utf8')
+  const config = editServerConfig?.(conf) ?? conf
+  return startNatsServer({ config, path: binary, includes: { [KEYS_CONFIG_FILE]: keys } })
+}
+
+function calloutYaml(natsUrl: string, issuer: string): string {
+  return `# The whole configuration of the local stack; everything else has defaults.
+nats: { servers: ['${natsUrl}'], user: auth, password_file: secrets/auth.password }
+callout:
+  issuer_seed_files: [secrets/issuer.nk]
+  xkey_seed_files: [secrets/xkey.nk]
+  accounts: { APP: {}, OPS: {} }
+issuers:
+  - id: ${LOCAL_ISSUER_ID}
+    issuer: ${issuer}
+    keys: { discovery: {} }
+    algorithms: [RS256]
+    audiences: [${DEFAULT_AUDIENCE}]
+    identity: { groups: { path: [groups] } }
+store: { url: 'spanner://${DATABASE}' }
+http: { listen: '127.0.0.1:0' }
+`
+}
+
+async function startServiceProcess(configFile: string, emulatorHost: string): Promise<RunningService> {
+  const env = { ...process.env, SPANNER_EMULATOR_HOST: emulatorHost }
+  const child = await startChild(process.execPath, [MAIN_FILE, 'serve', '--config', configFile], { env })
+  const deadline = performance.now() + READY_WITHIN_MS
+  for (;;) {
+    const url = /"event":"http_listening","url":"([^"]+)"/.exec(child.log())?.[1]
+    if (url !== undefined && (await isReady(url))) return { process: child, httpUrl: url }
+    if (child.hasExited() || performance.now() > deadline) {
+      const readiness = url === undefined ? '' : await readyz(url)
+      await child.stop()
+      throw new Error(
+        `the service did not become ready; the end of its log:\n${lastLines(child.log(), 10)}\n${readiness}`,
+      )
+    }
+    await delay(POLL_MS)
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  return (await fetch(`${url}/readyz`)).ok
+}
+
+async function readyz(url: string): Promise<string> {
+  return (await fetch(`${url}/readyz`)).text()
+}
