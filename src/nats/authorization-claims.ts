@@ -3,8 +3,8 @@ import type { JwtClaims } from './jwt.ts'
 import { decodePublicNkey } from './nkey.ts'
 
 /**
- * The claims of an authorization request as nats-server writes them (nats-io/jwt `v2/authorization_claims.go`, filled in
- * nats-server `server/auth_callout.go`), as far as they are used. Go leaves empty strings out.
+ * The claims of an authorization request as nats-server writes them (nats-io/jwt `v2/authorization_claims.go`, filled
+ * in nats-server `server/auth_callout.go`), as far as they are used. Go leaves empty strings out.
  */
 export interface AuthorizationClaims {
   readonly iss: string
@@ -67,8 +67,8 @@ export function isAuthorizationClaims(claims: JwtClaims): claims is JwtClaims & 
 }
 
 /**
- * Maps verified claims to the request that the service knows. Strings are kept as they are. `client_info.user` is left behind: for some
- * clients and servers it is the raw token.
+ * Maps verified claims to the request that the service knows. Strings are kept as they are. `client_info.user` is left
+ * behind: for some clients and servers it is the raw token.
  */
 export function toAuthorizationRequest(claims: AuthorizationClaims): AuthorizationRequest {
   const { server_id: server, client_info: client, connect_opts: connect, client_tls: tls } = claims.nats

@@ -14,12 +14,14 @@ import { createReplayGuard } from './replay-guard.ts'
 export const SERVER_XKEY_HEADER = 'Nats-Server-Xkey'
 
 /**
- * The largest message that is looked at. A request is about 1.1 KB and credentials; nats-server copies an MQTT password twice, so a
- * token of 16 KiB makes 44 KB in base64url, and an mTLS chain of ten certificates 30 KB.
+ * The largest message that is looked at. A request is about 1.1 KB and credentials; nats-server copies an MQTT password
+ * twice, so a token of 16 KiB makes 44 KB in base64url, and an mTLS chain of ten certificates 30 KB.
  */
 export const REQUEST_BYTES_MAX = 128 * 1024
 
-/** How far the clocks of a server and ours may differ. A server that is further off is told apart by `request_expired`. */
+/**
+ * How far the clocks of a server and ours may differ. A server that is further off is told apart by `request_expired`.
+ */
 export const CLOCK_TOLERANCE_SECONDS = 60
 
 const REQUEST_AUDIENCE = 'nats-authorization-request'
@@ -45,11 +47,11 @@ export interface RequestDecoderOptions {
 }
 
 /**
- * Makes the decoder of messages on `$SYS.REQ.USER.AUTH`. It answers with a request that a server signed for us just now and that was not seen
- * before, or with the code of the first check that failed; it never throws on any input.
+ * Makes the decoder of messages on `$SYS.REQ.USER.AUTH`. It answers with a request that a server signed for us just now
+ * and that was not seen before, or with the code of the first check that failed; it never throws on any input.
  *
- * The key of a server is made by the server itself and vouched for by nobody: that only servers can publish on the subject is
- * the doing of nats-server. Source of the checks: nats-server `server/auth_callout.go`, ADR-26.
+ * The key of a server is made by the server itself and vouched for by nobody: that only servers can publish on the
+ * subject is the doing of nats-server. Source of the checks: nats-server `server/auth_callout.go`, ADR-26.
  */
 export function createRequestDecoder(options: RequestDecoderOptions): DecodeRequest {
   const { issuerKeys, xkeys, clock } = options
@@ -117,8 +119,8 @@ function firstFailure(
 }
 
 /**
- * `exp` is the end of the server's patience cut to whole seconds, and may equal `iat`; how long a server is willing to wait is
- * not our concern, so the age of the request counts, and `exp` only has to make sense.
+ * `exp` is the end of the server's patience cut to whole seconds, and may equal `iat`; how long a server is willing to
+ * wait is not our concern, so the age of the request counts, and `exp` only has to make sense.
  */
 function isTimely({ iat, exp }: AuthorizationClaims, nowSeconds: number): boolean {
   return Math.abs(nowSeconds - iat) <= CLOCK_TOLERANCE_SECONDS && exp >= iat

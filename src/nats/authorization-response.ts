@@ -25,10 +25,11 @@ export function signingKeysByPublicKey(keys: readonly SigningKey[]): SigningKeys
 }
 
 /**
- * Makes user JWTs for server-configuration mode: `aud` is the account's name, `iss` the issuer that the request asked for, `jti` the id of the
- * decision, `iat` its time. Subjects are checked again, since nats-server drops a deny entry that it cannot parse and takes empty lists
- * for full access; the encoded JWT is read back and compared. Its signature is not verified again: nats-server refuses a bad one.
- * Throws `TypeError` on what no correct decision contains, `RangeError` when the JWT is too large.
+ * Makes user JWTs for server-configuration mode: `aud` is the account's name, `iss` the issuer that the request asked
+ * for, `jti` the id of the decision, `iat` its time. Subjects are checked again, since nats-server drops a deny entry
+ * that it cannot parse and takes empty lists for full access; the encoded JWT is read back and compared. Its signature
+ * is not verified again: nats-server refuses a bad one. Throws `TypeError` on what no correct decision contains,
+ * `RangeError` when the JWT is too large.
  */
 export function createUserJwtIssuer(signingKeys: SigningKeys): UserJwtIssuer {
   return {
@@ -44,7 +45,10 @@ export function createUserJwtIssuer(signingKeys: SigningKeys): UserJwtIssuer {
   }
 }
 
-/** Makes the encoder of authorization responses (nats-io/jwt `v2/authorization_claims.go`). Answers are in the clear; see `Seal`. */
+/**
+ * Makes the encoder of authorization responses (nats-io/jwt `v2/authorization_claims.go`). Answers are in the clear;
+ * see `Seal`.
+ */
 export function createResponseEncoder(signingKeys: SigningKeys, clock: Pick<Clock, 'nowMs'>): EncodeResponse {
   return (request, answer) => {
     const claims = {

@@ -10,20 +10,23 @@ import type { Answer, EncodeResponse } from './authorization-response.ts'
 /** Where nats-server asks (`server/auth_callout.go` AuthCalloutSubject). */
 export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
 
-/** A server sends one header of 80 bytes. The library's parser takes a time that grows with the square of the number of headers. */
+/**
+ * A server sends one header of 80 bytes. The library's parser takes a time that grows with the square of the number of
+ * headers.
+ */
 const HEADER_BYTES_MAX = 4096
 
 /**
- * Sends the answer to a request, once: encodes, signs, seals if the request was sealed, publishes. `late` when the deadline passed before the
- * answer could go out, `failed` when it could not be sent; then nothing was published. `sent` means handed to the socket, not received.
- * Never throws.
+ * Sends the answer to a request, once: encodes, signs, seals if the request was sealed, publishes. `late` when the
+ * deadline passed before the answer could go out, `failed` when it could not be sent; then nothing was published.
+ * `sent` means handed to the socket, not received. Never throws.
  */
 export type Respond = (answer: Answer) => Delivery
 
 export interface RequestHandler {
   /**
-   * Decides on one genuine request and calls `respond`. `receivedAtMs` is a point on `clock.monotonicMs()`, `openMs` what opening, decoding
-   * and verifying took. A rejection is a bug: it is reported, and the request goes unanswered.
+   * Decides on one genuine request and calls `respond`. `receivedAtMs` is a point on `clock.monotonicMs()`, `openMs`
+   * what opening, decoding and verifying took. A rejection is a bug: it is reported, and the request goes unanswered.
    */
   handle(request: AuthorizationRequest, receivedAtMs: number, openMs: number, respond: Respond): Promise<void>
 }
@@ -43,8 +46,8 @@ export interface CalloutEndpointOptions {
 }
 
 /**
- * The subscription to `$SYS.REQ.USER.AUTH` in a queue group. The library subscribes again after each reconnect. An exception that escaped from its
- * callback would end its reader while the connection looks alive, so none does.
+ * The subscription to `$SYS.REQ.USER.AUTH` in a queue group. The library subscribes again after each reconnect. An
+ * exception that escaped from its callback would end its reader while the connection looks alive, so none does.
  */
 export class CalloutEndpoint implements AsyncDisposable {
   /** The part `subscription` of `/readyz`. */
@@ -73,9 +76,9 @@ export class CalloutEndpoint implements AsyncDisposable {
   }
 
   /**
-   * Leaves the queue group, so that new requests go to other members, waits for the requests in flight and sends what is
-   * buffered; gives up after `withinMs`, by default the life of a request. Resolves with the number of requests that were still
-   * unsettled. To be called before the connection is closed, which would lose their answers. Never rejects.
+   * Leaves the queue group, so that new requests go to other members, waits for the requests in flight and sends what
+   * is buffered; gives up after `withinMs`, by default the life of a request. Resolves with the number of requests that
+   * were still unsettled. To be called before the connection is closed, which would lose their answers. Never rejects.
    */
   async drain(withinMs: number = this.#options.answerWithinMs): Promise<number> {
     const { clock, events } = this.#options

@@ -20,20 +20,26 @@ export interface NatsLinkOptions {
   readonly events: Pick<CalloutEvents, 'natsConnection' | 'unexpected'>
 }
 
-/** Short: while we are away no client gets in, and a refused connection costs little. The library adds up to the jitter. */
+/**
+ * Short: while we are away no client gets in, and a refused connection costs little. The library adds up to the jitter.
+ */
 const RECONNECT_WAIT_MS = 250
 const RECONNECT_JITTER_MS = 250
 /** A server that accepts the connection and then says nothing is given up after this long. */
 const HANDSHAKE_TIMEOUT_MS = 5_000
-/** A dead peer, or a reader of ours that died, is noticed after at most three intervals; the library's own two minutes are too long. */
+/**
+ * A dead peer, or a reader of ours that died, is noticed after at most three intervals; the library's own two minutes
+ * are too long.
+ */
 const PING_INTERVAL_MS = 5_000
 const PINGS_OUT_MAX = 2
 
 const UNEXPLAINED = 'the connection ended'
 
 /**
- * The connection of the service to nats-server: made once, kept for ever, re-made by the library after each loss. A refused login
- * is no reason to give up: the operator may be about to correct it, and the probe and the events say what is wrong.
+ * The connection of the service to nats-server: made once, kept for ever, re-made by the library after each loss. A
+ * refused login is no reason to give up: the operator may be about to correct it, and the probe and the events say what
+ * is wrong.
  */
 export class NatsLink implements AsyncDisposable {
   /** Settles when the connection has ended for good, with the error if `close` was not the cause. Never rejects. */
@@ -72,8 +78,8 @@ export class NatsLink implements AsyncDisposable {
   }
 
   /**
-   * Connects, trying until it succeeds. Rejects only with an `AbortError`, when `close` was called meanwhile. The library's own `waitOnFirstConnect`
-   * would do the same without a word about what is wrong and without an end.
+   * Connects, trying until it succeeds. Rejects only with an `AbortError`, when `close` was called meanwhile. The
+   * library's own `waitOnFirstConnect` would do the same without a word about what is wrong and without an end.
    */
   async open(): Promise<NatsConnection> {
     for (;;) {
@@ -123,7 +129,10 @@ export class NatsLink implements AsyncDisposable {
     if (status.type === 'error') this.#onServerError(status.error)
   }
 
-  /** A permission that is missing loses answers in silence while everything else looks well: it is reported as loudly as a bug. */
+  /**
+   * A permission that is missing loses answers in silence while everything else looks well: it is reported as loudly as
+   * a bug.
+   */
   #onServerError(error: Error): void {
     if (error instanceof errors.PermissionViolationError) this.#options.events.unexpected('nats.permissions', error)
     else if (this.#connected) this.#lastFault = error.message

@@ -3,8 +3,8 @@ import type { KeyObject } from 'node:crypto'
 import type { SigningKey } from './keys.ts'
 
 /**
- * The JWTs of NATS: `header.claims.signature`, Ed25519 by an nkey over `header.claims` (nats-io/jwt `v2/claims.go`, `v2/header.go`).
- * Strict where a second spelling of the same claims would otherwise exist, and UTF-8 throughout.
+ * The JWTs of NATS: `header.claims.signature`, Ed25519 by an nkey over `header.claims` (nats-io/jwt `v2/claims.go`,
+ * `v2/header.go`). Strict where a second spelling of the same claims would otherwise exist, and UTF-8 throughout.
  */
 export type JwtClaims = Readonly<Record<string, unknown>>
 
@@ -31,8 +31,8 @@ export const JWT_BYTES_MAX = 1024 * 1024
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Decodes a JWT and verifies its signature with the key that `keyOf` finds for the `iss` claim; `keyOf` decides what kind of
- * issuer is acceptable. Times, audience, subject and the type of the `nats` claims are not checked.
+ * Decodes a JWT and verifies its signature with the key that `keyOf` finds for the `iss` claim; `keyOf` decides what
+ * kind of issuer is acceptable. Times, audience, subject and the type of the `nats` claims are not checked.
  */
 export function decodeJwt(bytes: Uint8Array, keyOf: (issuer: string) => KeyObject | undefined): DecodedJwt {
   const parsed = parseJwt(bytes)
@@ -46,9 +46,9 @@ export function decodeJwt(bytes: Uint8Array, keyOf: (issuer: string) => KeyObjec
 }
 
 /**
- * Takes a JWT apart without verifying the signature. Undefined unless it is three segments of canonical base64url (no padding, no
- * white space, no spare bits), a header of exactly `typ` `JWT` and `alg` `ed25519-nkey`, a JSON object in valid UTF-8 and a signature
- * of 64 bytes.
+ * Takes a JWT apart without verifying the signature. Undefined unless it is three segments of canonical base64url (no
+ * padding, no white space, no spare bits), a header of exactly `typ` `JWT` and `alg` `ed25519-nkey`, a JSON object in
+ * valid UTF-8 and a signature of 64 bytes.
  */
 export function parseJwt(bytes: Uint8Array): ParsedJwt | undefined {
   if (bytes.length > JWT_BYTES_MAX) return undefined
@@ -63,7 +63,10 @@ export function parseJwt(bytes: Uint8Array): ParsedJwt | undefined {
   return { claims: claimsObject, signed, signature: signatureBytes }
 }
 
-/** Signs the claims; `iss` is the public key of the signer whatever the claims say. Throws `RangeError` above `JWT_BYTES_MAX`. */
+/**
+ * Signs the claims; `iss` is the public key of the signer whatever the claims say. Throws `RangeError` above
+ * `JWT_BYTES_MAX`.
+ */
 export function encodeJwt(claims: JwtClaims, key: SigningKey): string {
   const encodedClaims = Buffer.from(JSON.stringify({ ...claims, iss: key.publicKey })).toString('base64url')
   const signed = `${ENCODED_HEADER}.${encodedClaims}`

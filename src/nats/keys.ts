@@ -18,24 +18,28 @@ export interface SigningKey {
 export interface XKey {
   /** `X…` */
   readonly publicKey: string
-  /** The sealed text, or undefined when it was not sealed by `sender` for us. `sender` is an `X…` key; an invalid one opens nothing. */
+  /**
+   * The sealed text, or undefined when it was not sealed by `sender` for us. `sender` is an `X…` key; an invalid one
+   * opens nothing.
+   */
   open(sealed: Uint8Array, sender: string): Uint8Array | undefined
   /** Throws `TypeError` when `recipient` is not a valid `X…` key. */
   seal(plain: Uint8Array, recipient: string): Uint8Array
 }
 
 /** What every sealed message begins with (`nkeys/xkeys.go` XKeyVersionV1). */
-export const SEAL_PREFIX = Buffer.from('xkv1', 'latin1')
+const SEAL_PREFIX = Buffer.from('xkv1', 'latin1')
 
 /**
- * A server keeps one curve key for life, so the shared key (0.5 ms to derive, 20 µs to use) is remembered. More than the servers of
- * one supercluster; whoever knows our public xkey can seal with keys of his own, so there must be a bound.
+ * A server keeps one curve key for life, so the shared key (0.5 ms to derive, 20 µs to use) is remembered. More than
+ * the servers of one supercluster; whoever knows our public xkey can seal with keys of his own, so there must be a
+ * bound.
  */
 const SHARED_KEYS_MAX = 1024
 
 /**
- * Loads an issuer seed (`SA…`). White space around the seed is ignored, a file ends in a newline. `label` names the file in
- * the error; the seed is never in it. Throws `CalloutError('ERR_KEY_INVALID')`.
+ * Loads an issuer seed (`SA…`). White space around the seed is ignored, a file ends in a newline. `label` names the
+ * file in the error; the seed is never in it. Throws `CalloutError('ERR_KEY_INVALID')`.
  */
 export function createSigningKey(seedText: string, label: string): SigningKey {
   const { raw, publicKey } = loadSeed('account', seedText, label)

@@ -27,8 +27,8 @@ const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SERVER_KEYS_MAX = 1024
 
 /**
- * The 32 bytes of a public nkey, or undefined when the text is not exactly one of that kind: length, alphabet, prefix and
- * checksum are checked (`nkeys/strkey.go`). That the bytes are a point on the curve is not.
+ * The 32 bytes of a public nkey, or undefined when the text is not exactly one of that kind: length, alphabet, prefix
+ * and checksum are checked (`nkeys/strkey.go`). That the bytes are a point on the curve is not.
  */
 export function decodePublicNkey(kind: NkeyKind, text: string): Buffer | undefined {
   if (text.length !== PUBLIC_CHARACTERS) return undefined
@@ -63,8 +63,9 @@ export function importSeed(raw: Buffer): KeyObject {
 }
 
 /**
- * Finds the verification key of a server by its public nkey, `undefined` when that is not a valid `N…` key. A server makes
- * its key when it starts and keeps it for life, so imported keys are remembered, at most `SERVER_KEYS_MAX` of them.
+ * Finds the verification key of a server by its public nkey, `undefined` when that is not a valid `N…` key. A server
+ * makes its key when it starts and keeps it for life, so imported keys are remembered, at most `SERVER_KEYS_MAX` of
+ * them.
  */
 export function createServerKeys(): (nkey: string) => KeyObject | undefined {
   const imported = createBoundedCache<KeyObject>(SERVER_KEYS_MAX)

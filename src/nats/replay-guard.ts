@@ -12,15 +12,13 @@ export interface ReplayGuardOptions {
   readonly capacity?: number
 }
 
-/**
- * Two generations of so many ids take about 25 MB at most, and cover the window of two minutes up to 500 requests a second.
- */
-export const REPLAY_GENERATION_MAX = 65_536
+/** Two full generations take less than 20 MB, and cover a window of two minutes at 500 requests a second. */
+const REPLAY_GENERATION_MAX = 65_536
 
 /**
- * Two generations of ids: the younger takes new ones, the older is forgotten when the younger is a window old. A full generation
- * is retired early instead of refusing: a genuine request must never suffer from a flood, and a replay that slips
- * through is answered into an inbox that the server has closed, with keys that it no longer expects.
+ * Two generations of ids: the younger takes new ones, the older is forgotten when the younger is a window old. A full
+ * generation is retired early instead of refusing: a genuine request must never suffer from a flood, and a replay that
+ * slips through is answered into an inbox that the server has closed, with keys that it no longer expects.
  */
 export function createReplayGuard(options: ReplayGuardOptions): ReplayGuard {
   const { windowMs, monotonicMs, capacity = REPLAY_GENERATION_MAX } = options

@@ -23,8 +23,8 @@ const PERMISSIONS = {
 }
 
 /**
- * Microseconds of one thread for what one admission takes: verify the request, sign the user JWT (and read it back), sign the response;
- * with our codec in the clear and sealed, and with `@nats-io/jwt`.
+ * Microseconds of one thread for what one admission takes: verify the request, sign the user JWT (and read it back),
+ * sign the response; with our codec in the clear and sealed, and with `@nats-io/jwt`.
  */
 export async function benchCodec(): Promise<object> {
   const clear = benchOurs(false)

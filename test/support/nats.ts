@@ -162,8 +162,9 @@ const AUTH_USER = `{ user: auth, password: pw, permissions: {
   subscribe: ["$SYS.REQ.USER.AUTH callout"], publish: { deny: [">"] }, allow_responses: { max: 1, expires: "5s" } } }`
 
 /**
- * A configuration with the accounts AUTH, APP and OPS. nats-server lets nobody in AUTH publish on the callout subject; OUTSIDE gets there
- * all the same, by the import that leaf nodes need: what its user `intruder` publishes on `garbage` arrives as a request.
+ * A configuration with the accounts AUTH, APP and OPS. nats-server lets nobody in AUTH publish on the callout subject;
+ * OUTSIDE gets there all the same, by the import that leaf nodes need: what its user `intruder` publishes on `garbage`
+ * arrives as a request.
  */
 export function calloutConfig(options: CalloutServerOptions): string {
   return `

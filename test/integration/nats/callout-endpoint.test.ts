@@ -3,6 +3,8 @@ import { createConnection } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { AuthorizationError, PermissionViolationError, createInbox } from '@nats-io/transport-node'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { PERMISSIONS_BYTES_MAX } from '../../../src/core/decide.ts'
+import { permissionsBytes } from '../../../src/core/permissions.ts'
 import type { Permissions, SubjectPermission } from '../../../src/core/permissions.ts'
 import { startNatsServer } from '../../../src/dev/nats-server.ts'
 import type { NatsServer } from '../../../src/dev/nats-server.ts'
@@ -66,6 +68,17 @@ for (const sealed of [false, true]) {
       const info = await userInfo(client)
       assert.deepEqual([info.user, info.account], ['corp:alice', 'OPS'])
       assert.deepEqual(inOrder(info.permissions), PERMISSIONS)
+    })
+
+    test('admits a client with as many permissions as a decision may hold', async () => {
+      const subjects = Array.from({ length: 5_000 }, (_, i) => `orders.${'x'.repeat(35)}.${i}`)
+      const permissions = { publish: { allow: subjects, deny: [] }, subscribe: { allow: ['_INBOX.>'], deny: [] } }
+      const bytes = permissionsBytes(permissions)
+      assert.ok(bytes > PERMISSIONS_BYTES_MAX * 0.9 && bytes <= PERMISSIONS_BYTES_MAX, String(bytes))
+      const deliveries: Delivery[] = []
+      await using _ = await serve((_, respond, allow) => void deliveries.push(respond(allow({ permissions }))))
+      await (await connectClient(server.url)).close()
+      assert.deepEqual(deliveries, ['sent'])
     })
 
     test('lets a client do nothing on a side that is closed', async () => {

@@ -91,7 +91,7 @@ suite('a user JWT', () => {
     issuer.issue(withPermissions({ subscribe: { allow: ['work.> crew.*'], deny: [] } }), request, 'alice')
   })
 
-  test('is refused when a side allows nothing and does not deny everything, which nats-server takes for full access', () => {
+  test('is refused when a side allows nothing and does not deny all, which nats-server takes for full access', () => {
     for (const side of ['publish', 'subscribe'] as const) {
       for (const deny of [[], ['orders.>'], ['*']]) {
         assert.throws(() => issuer.issue(withPermissions({ [side]: { allow: [], deny } }), request, 'alice'), TypeError)
