@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { grantsFrom, type GrantOptions } from '../../../src/cli/grant-input.ts'
+import { CommandFailure } from '../../../src/cli/io.ts'
+
+const NOW = Date.parse('2026-06-01T00:00:00Z')
+const OPTIONS: GrantOptions = {
+  principal: 'user:corp:alice',
+  account: 'APP',
+  publish: ['orders.>'],
+  reason: 'TICKET-1',
+  actor: 'admin',
+}
+
+function problemsOf(changes: Partial<GrantOptions>): readonly string[] {
+  try {
+    grantsFrom({ ...OPTIONS, ...changes }, NOW)
+  } catch (error) {
+    if (error instanceof CommandFailure && error.exitCode === 2) return error.lines
+    throw error
+  }
+  return assert.fail('the options were accepted')
+}
+
+suite('grants to add', () => {
+  test('are one for each subject, with ids of their own', () => {
+    const grants = grantsFrom({ ...OPTIONS, publish: ['a', 'b.{{subject}}'], subscribe: ['c.*'] }, NOW)
+    assert.deepEqual(
+      grants.map(({ action, subject, effect, queue }) => [action, subject, effect, queue]),
+      [
+        ['publish', 'a', 'allow', undefined],
+        ['publish', 'b.{{subject}}', 'allow', undefined],
+        ['subscribe', 'c.*', 'allow', undefined],
+      ],
+    )
+    assert.equal(new Set(grants.map(({ id }) => id)).size, 3)
+  })
+
+  test('hold who, why and the window', () => {
+    const [grant] = grantsFrom(
+      { ...OPTIONS, deny: true, from: '2026-07-01T02:00:00+02:00', until: '2026-08-01T00:00:00Z' },
+      NOW,
+    )
+    const { id, ...rest } = grant ?? assert.fail()
+    assert.match(id, /^[0-9a-f-]{36}$/)
+    assert.deepEqual(rest, {
+      principal: 'user:corp:alice',
+      account: 'APP',
+      effect: 'deny',
+      action: 'publish',
+      subject: 'orders.>',
+      validFromMs: Date.parse('2026-07-01T00:00:00Z'),
+      validUntilMs: Date.parse('2026-08-01T00:00:00Z'),
+      reason: 'TICKET-1',
+      createdBy: 'admin',
+    })
+  })
+
+  test('may end after a duration from now', () => {
+    assert.equal(grantsFrom({ ...OPTIONS, until: '+12h' }, NOW)[0]?.validUntilMs, NOW + 12 * 3_600_000)
+  })
+
+  test('may hold for members of a queue group', () => {
+    const { publish: _, ...rest } = OPTIONS
+    assert.equal(grantsFrom({ ...rest, subscribe: ['a'], queue: 'q' }, NOW)[0]?.queue, 'q')
+  })
+
+  test('name the user of the operating system unless told otherwise', () => {
+    const { actor: _, ...rest } = OPTIONS
+    assert.notEqual(grantsFrom(rest, NOW)[0]?.createdBy ?? '', '')
+  })
+
+  test('report everything that is wrong at once', () => {
+    const problems = problemsOf({ principal: 'alice', account: 'A B', publish: ['a..b', '>.a'], queue: 'q q' })
+    assert.equal(problems.length, 6, problems.join('\n'))
+  })
+
+  const wrong: [title: string, changes: Partial<GrantOptions>, problem: RegExp][] = [
+    ['no subject', { publish: [] }, /--publish or --subscribe/],
+    ['a principal that is none', { principal: 'alice' }, /--principal "alice": a principal starts with/],
+    ['a subject with a space', { publish: ['a b'] }, /--publish "a b": token 1 of the subject holds white space/],
+    ['a subject that nats-server takes for a literal', { publish: ['a.b*'] }, /mixes a wildcard with text/],
+    ['a queue group to publish', { queue: 'q' }, /--queue goes with --subscribe only/],
+    ['an empty reason', { reason: ' ' }, /--reason must not be empty/],
+    ['a reason of several lines', { reason: 'a\nb' }, /--reason must not hold control characters/],
+    ['a reason without end', { reason: 'x'.repeat(1025) }, /--reason must be at most 1024/],
+    ['an empty actor', { actor: '' }, /--actor must not be empty/],
+    ['a time without zone', { until: '2027-01-01T00:00:00' }, /--until must be a time with its zone/],
+    ['a time that there is not', { from: '2027-02-31T25:00:00Z' }, /--from must be a time/],
+    ['a duration without unit', { until: '+12' }, /--until must be a time/],
+    ['an end that has passed', { until: '2026-05-31T00:00:00Z' }, /--until must be later than now/],
+    [
+      'an end before the beginning',
+      { from: '2027-01-01T00:00:00Z', until: '2026-12-01T00:00:00Z' },
+      /later than now and than --from/,
+    ],
+  ]
+  for (const [title, changes, problem] of wrong) {
+    test(`are refused with ${title}`, () => {
+      const problems = problemsOf(changes)
+      assert.equal(problems.length, 1)
+      assert.match(problems[0] ?? '', problem)
+    })
+  }
+})
