@@ -8,7 +8,12 @@ import { createPolicyAdmin } from '../spanner/policy-store.ts'
 import { lastLines, privateDirectory, startChild, type ChildProcess } from './child-process.ts'
 import { locateNatsServer } from './locate-nats-server.ts'
 import { startNatsServer, type NatsServer } from './nats-server.ts'
-import { DEFAULT_AUDIENCE, startOpenIdProvider, type OpenIdProvider } from './openid-provider.ts'
+import {
+  DEFAULT_AUDIENCE,
+  startOpenIdProvider,
+  type OpenIdProvider,
+  type OpenIdProviderOptions,
+} from './openid-provider.ts'
 import { KEYS_CONFIG_FILE, REFERENCE_CONFIG_FILE } from './reference-nats-server.ts'
 import { LOCAL_ISSUER_ID } from './sample-policy.ts'
 import { setUpLocalStack } from './setup.ts'
@@ -27,6 +32,10 @@ export interface StackOptions {
   readonly editConfig?: (yaml: string) => string
   /** Replaces parts of `nats-server.conf`, e.g. to leave the xkey out. */
   readonly editServerConfig?: (conf: string) => string
+  /** Who has an account at the provider, if not the usual ones. */
+  readonly provider?: OpenIdProviderOptions
+  /** Where the service finds Spanner, if not at the emulator itself, e.g. at a proxy in front of it. */
+  readonly spannerFor?: (emulatorHost: string) => Promise<string>
 }
 
 /** Every part of a deployment on loopback: real nats-server, real emulator, real OpenID provider, and the service as a process. */
@@ -63,7 +72,7 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   const { path: natsServerBinary, version } = await locateNatsServer(progress)
   const emulator = stack.use(await startSpannerEmulator())
   progress(`the Spanner emulator answers on ${emulator.host}`)
-  const provider = stack.use(await startOpenIdProvider())
+  const provider = stack.use(await startOpenIdProvider(options.provider))
   progress(`the OpenID provider answers on ${provider.issuer}`)
 
   await setUpLocalStack(
@@ -85,8 +94,9 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   const events = { storeFault() {}, storeRecovered() {} }
   const database = stack.use(new SpannerDatabase({ database: DATABASE, emulatorHost: emulator.host, clock, events }))
   const services = stack.use(new AsyncDisposableStack())
+  const spannerHost = (await options.spannerFor?.(emulator.host)) ?? emulator.host
   const startService = async (): Promise<RunningService> => {
-    const service = await startServiceProcess(configFile, emulator.host)
+    const service = await startServiceProcess(configFile, spannerHost)
     services.use(service.process)
     return service
   }
