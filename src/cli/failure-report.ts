@@ -1,4 +1,5 @@
 import { CalloutError, type CalloutErrorCode } from '../core/errors.ts'
+import { grpcFailure, STATUS } from '../spanner/status.ts'
 import { CommandFailure, EXIT, type CliIo } from './io.ts'
 import { visible } from './visible.ts'
 
@@ -25,14 +26,22 @@ export function reportFailure(error: unknown, io: CliIo): number {
     return error.exitCode
   }
   if (error instanceof CalloutError) {
-    writeLines(io, [`${error.message}${adviceFor(error.code, io)}`])
-    return EXIT_CODES[error.code]
+    const isAbsent = isStoreAbsent(error)
+    writeLines(io, [`${error.message}${isAbsent ? CREATE_FIRST : adviceFor(error.code, io)}`])
+    return isAbsent ? EXIT.conflict : EXIT_CODES[error.code]
   }
   writeLines(io, ['this is a bug, please report it:'])
   io.stderr.write(
     `${error instanceof Error ? (error.stack ?? error.message) : 'a value that is not an Error was thrown'}\n`,
   )
   return EXIT.failure
+}
+
+const CREATE_FIRST = ' (create the database, or correct store.url)'
+
+/** A service waits for a database that is not there, as for one that does not answer; a person can make it. */
+function isStoreAbsent({ code, cause }: CalloutError): boolean {
+  return code === 'ERR_STORE_UNAVAILABLE' && grpcFailure(cause)?.code === STATUS.notFound
 }
 
 function adviceFor(code: CalloutErrorCode, io: CliIo): string {

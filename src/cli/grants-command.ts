@@ -6,7 +6,7 @@ import { actorOf, reasonOf } from './actor.ts'
 import { grantsFrom, warningsFor, type GrantOptions } from './grant-input.ts'
 import { formatInstant } from './instant.ts'
 import { EXIT, usageFailure, type CliIo } from './io.ts'
-import { openStore } from './store.ts'
+import { openKnownStore } from './store.ts'
 import { writeJson, writeTable, type OutputFormat } from './table.ts'
 import { visible } from './visible.ts'
 
@@ -20,7 +20,7 @@ export async function addGrants(
   io: CliIo,
 ): Promise<number> {
   const grants = grantsFrom(options, systemClock.nowMs())
-  await using store = await openStore(configFile, io)
+  await using store = await openKnownStore(configFile, io)
   for (const warning of warningsFor(options, store.config)) io.stderr.write(`callout: warning: ${visible(warning)}\n`)
   await createPolicyAdmin({ database: store.database, clock: systemClock }).addGrants(grants)
   writeGrants(io, grants, options.output)
@@ -38,7 +38,7 @@ export async function listGrants(
     const parsed = parsePrincipal(principal)
     if ('problem' in parsed) throw usageFailure(`--principal ${JSON.stringify(principal)}: ${parsed.problem}`)
   }
-  await using store = await openStore(configFile, io)
+  await using store = await openKnownStore(configFile, io)
   const admin = createPolicyAdmin({ database: store.database, clock: systemClock })
   const filter = { ...(principal === undefined ? {} : { principal }), ...(account === undefined ? {} : { account }) }
   const grants = await admin.listGrants(filter, LIST_ROWS_MAX + 1)
@@ -57,7 +57,7 @@ export async function removeGrant(
   io: CliIo,
 ): Promise<number> {
   const change = { reason: reasonOf(options.reason), removedBy: actorOf(options.actor) }
-  await using store = await openStore(configFile, io)
+  await using store = await openKnownStore(configFile, io)
   const admin = createPolicyAdmin({ database: store.database, clock: systemClock })
   const removed = await admin.removeGrant(id, change)
   writeGrants(io, [removed], options.output)

@@ -9,7 +9,7 @@ import { writeJson, writeTable, type OutputFormat } from './table.ts'
 import { visible } from './visible.ts'
 
 /** A person waits for it. */
-const STATUS_TIMEOUT_MS = 10_000
+const STATUS_TIMEOUT_MS = 5_000
 
 /** `callout schema apply`: brings the database to the schema of this release. Safe to repeat and to run twice at once. */
 export async function applySchema(configFile: string, io: CliIo): Promise<number> {

@@ -1,8 +1,12 @@
+import type { Config } from '../config/config.ts'
 import { systemClock } from '../service/clock.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
+import { requireKnownSchema } from '../spanner/migrations.ts'
 import { loadConfig } from './configuration.ts'
-import type { Config } from '../config/config.ts'
 import type { CliIo } from './io.ts'
+
+/** A person waits for it; Spanner answers within a second or not at all. */
+const SCHEMA_TIMEOUT_MS = 5_000
 
 /** The database that a configuration names, as an admin command uses it. */
 export interface Store extends AsyncDisposable {
@@ -21,6 +25,18 @@ export async function openStore(configFile: string, io: CliIo): Promise<Store> {
   const endpoint = emulatorHost === undefined || emulatorHost === '' ? {} : { emulatorHost }
   const database = new SpannerDatabase({ database: databaseName, ...endpoint, clock: systemClock, events: SILENT })
   return { config, database, databaseName, endpoint, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() }
+}
+
+/**
+ * Opens the store and makes sure that its schema is the one of this release: rows of another must not be guessed at, and
+ * "the table is not there" would not say what to do. Throws `CalloutError('ERR_SCHEMA_VERSION')`, which does.
+ */
+export async function openKnownStore(configFile: string, io: CliIo): Promise<Store> {
+  await using opening = new AsyncDisposableStack()
+  const store = opening.use(await openStore(configFile, io))
+  await requireKnownSchema(store.database, systemClock.monotonicMs() + SCHEMA_TIMEOUT_MS)
+  opening.move()
+  return store
 }
 
 /** What fails for good is thrown and shown; a failure that a retry mends is of no interest here. */

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { createEmulatorDatabase, type SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
+import { MIGRATIONS } from '../../../src/spanner/migrations.ts'
+import { startOwnEmulator } from '../../support/spanner.ts'
+import { configWith } from '../../unit/config/config-text.ts'
+import { callout as runCallout, type CommandResult } from '../../unit/cli/recorded-io.ts'
+
+let emulator: SpannerEmulator
+let dir = ''
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'callout-cli-'))
+  emulator = await startOwnEmulator()
+})
+after(async () => {
+  await emulator.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+type Callout = (...argv: string[]) => Promise<CommandResult>
+
+/** `callout` with a configuration for this database. */
+async function calloutFor(database: string): Promise<Callout> {
+  const config = join(await mkdtemp(join(dir, 'case-')), 'callout.yaml')
+  await writeFile(config, configWith({ 'store.url': `spanner://${database}` }))
+  const env = { CALLOUT_CONFIG: config, SPANNER_EMULATOR_HOST: emulator.host }
+  return (...argv) => runCallout(argv, env)
+}
+
+async function withSchema(): Promise<Callout> {
+  const callout = await calloutFor(await createEmulatorDatabase(emulator.host))
+  const { exitCode, stderr } = await callout('schema', 'apply')
+  assert.equal(exitCode, 0, stderr)
+  return callout
+}
+
+const ALICE = ['--principal', 'user:corp:alice', '--account', 'APP', '--actor', 'admin']
+
+interface WrittenGrant {
+  readonly id: string
+  readonly subject: string
+  readonly [name: string]: unknown
+}
+
+function grantsOf({ exitCode, stdout, stderr }: CommandResult): WrittenGrant[] {
+  assert.equal(exitCode, 0, stderr)
+  return JSON.parse(stdout) as WrittenGrant[]
+}
+
+suite('schema', () => {
+  test('apply says what it does and status then agrees', async () => {
+    const callout = await calloutFor(await createEmulatorDatabase(emulator.host))
+    const before = await callout('schema', 'status')
+    assert.equal(before.exitCode, 1)
+    assert.match(before.stdout, /^VERSION  NAME .*\n1 +policy +pending\n/)
+    assert.match(before.stderr, /^callout: .*run "callout schema apply"\n$/)
+    const apply = await callout('schema', 'apply')
+    assert.equal(apply.exitCode, 0)
+    assert.match(apply.stderr, /applying migration 0001 policy\n/)
+    const status = await callout('schema', 'status', '--output', 'json')
+    assert.equal(status.exitCode, 0)
+    const { version, usable } = JSON.parse(status.stdout) as { version: number; usable: boolean }
+    assert.deepEqual([version, usable], [MIGRATIONS.length, true])
+  })
+
+  test('apply may be repeated and run twice at once', async () => {
+    const callout = await calloutFor(await createEmulatorDatabase(emulator.host))
+    const both = await Promise.all([callout('schema', 'apply'), callout('schema', 'apply')])
+    assert.deepEqual(
+      both.map(({ exitCode }) => exitCode),
+      [0, 0],
+      both.map(({ stderr }) => stderr).join('\n'),
+    )
+    const again = await callout('schema', 'apply')
+    assert.deepEqual([again.exitCode, again.stdout], [0, 'nothing to do\n'])
+  })
+
+  test('in a database that is not there exits with 3 and one line', async () => {
+    const callout = await calloutFor('projects/p/instances/i/databases/absent')
+    for (const command of ['apply', 'status']) {
+      const { exitCode, stderr } = await callout('schema', command)
+      assert.equal(exitCode, 3, stderr)
+      assert.match(stderr, /^callout: .*\n$/)
+    }
+  })
+})
+
+suite('grants', () => {
+  test('that were added are listed, then removed', async () => {
+    const callout = await withSchema()
+    const added = grantsOf(
+      await callout(
+        'grants',
+        'add',
+        ...ALICE,
+        '--publish',
+        'a.>',
+        '--subscribe',
+        'b.*',
+        '--until',
+        '2099-01-01T00:00:00Z',
+        '--reason',
+        'T-1',
+        '--output',
+        'json',
+      ),
+    )
+    assert.deepEqual(
+      added.map(({ subject }) => subject),
+      ['a.>', 'b.*'],
+    )
+    const listed = grantsOf(await callout('grants', 'list', '--output', 'json'))
+    const [first] = listed.filter(({ subject }) => subject === 'a.>')
+    const { id, createdAt, ...rest } = first ?? assert.fail()
+    assert.match(String(createdAt), /^\d{4}-\d\d-\d\dT.*Z$/)
+    assert.deepEqual(rest, {
+      principal: 'user:corp:alice',
+      account: 'APP',
+      effect: 'allow',
+      action: 'publish',
+      subject: 'a.>',
+      validUntil: '2099-01-01T00:00:00Z',
+      reason: 'T-1',
+      createdBy: 'admin',
+    })
+    const removed = await callout('grants', 'remove', id, '--reason', 'left', '--actor', 'admin')
+    assert.equal(removed.exitCode, 0)
+    assert.match(removed.stdout, new RegExp(`^ID .*\\n${id} `))
+    const left = grantsOf(await callout('grants', 'list', '--output', 'json'))
+    assert.deepEqual(
+      left.map(({ subject }) => subject),
+      ['b.*'],
+    )
+  })
+
+  test('are listed by principal and account', async () => {
+    const callout = await withSchema()
+    await callout('grants', 'add', ...ALICE, '--publish', 'a', '--reason', 'x')
+    await callout('grants', 'add', '--principal', 'role:reader', '--account', 'OPS', '--publish', 'b', '--reason', 'x')
+    const subjects = async (...filter: string[]): Promise<string[]> =>
+      grantsOf(await callout('grants', 'list', '--output', 'json', ...filter)).map(({ subject }) => subject)
+    assert.deepEqual(await subjects('--principal', 'role:reader'), ['b'])
+    assert.deepEqual(await subjects('--account', 'APP'), ['a'])
+    assert.deepEqual(await subjects('--principal', 'role:reader', '--account', 'APP'), [])
+  })
+
+  test('keep what an admin wrote, in any script', async () => {
+    const callout = await withSchema()
+    const principal = 'user:corp:José 東京'
+    await callout(
+      'grants',
+      'add',
+      '--principal',
+      principal,
+      '--account',
+      'APP',
+      '--publish',
+      'aufträge.東京',
+      '--reason',
+      'für José',
+    )
+    const { stdout } = await callout('grants', 'list', '--principal', principal)
+    assert.match(stdout, /user:corp:José 東京 +APP +allow +publish +aufträge\.東京 .*für José\n$/)
+  })
+
+  test('without effect in this configuration are added with a warning', async () => {
+    const callout = await withSchema()
+    const { exitCode, stderr } = await callout(
+      'grants',
+      'add',
+      '--principal',
+      'user:other:a',
+      '--account',
+      'NONE',
+      '--publish',
+      'a',
+      '--reason',
+      'x',
+    )
+    assert.equal(exitCode, 0)
+    assert.match(stderr, /warning: no issuer .* other\ncallout: warning: .*"NONE"\n$/)
+  })
+
+  test('that are not there exit with 3', async () => {
+    const callout = await withSchema()
+    const { exitCode, stdout, stderr } = await callout('grants', 'remove', 'absent', '--reason', 'x')
+    assert.deepEqual([exitCode, stdout], [3, ''])
+    assert.match(stderr, /^callout: .*no grant/)
+  })
+
+  test('that are wrong never reach the database', async () => {
+    const callout = await withSchema()
+    const { exitCode } = await callout(
+      'grants',
+      'add',
+      ...ALICE,
+      '--publish',
+      'a',
+      '--publish',
+      'b..c',
+      '--reason',
+      'x',
+    )
+    assert.equal(exitCode, 2)
+    assert.deepEqual(grantsOf(await callout('grants', 'list', '--output', 'json')), [])
+  })
+
+  test('without schema exit without a stack and say what to do', async () => {
+    const callout = await calloutFor(await createEmulatorDatabase(emulator.host))
+    const { exitCode, stderr } = await callout('grants', 'list')
+    assert.equal(exitCode, 1)
+    assert.match(stderr, /^callout: .*callout schema apply.*\n$/)
+  })
+})
+
+test('a store that does not answer exits with 5 and says where it was looked for', async () => {
+  const gone = await startOwnEmulator()
+  const database = await createEmulatorDatabase(gone.host)
+  await gone.stop()
+  const config = join(await mkdtemp(join(dir, 'case-')), 'callout.yaml')
+  await writeFile(config, configWith({ 'store.url': `spanner://${database}` }))
+  const { exitCode, stderr } = await runCallout(['grants', 'list', '--config', config], {
+    SPANNER_EMULATOR_HOST: gone.host,
+  })
+  assert.equal(exitCode, 5)
+  assert.match(stderr, new RegExp(`running at ${gone.host}\\?\\)\\n$`))
+})
