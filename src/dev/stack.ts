@@ -30,7 +30,7 @@ export interface StackOptions {
   readonly progress?: (line: string) => void
   /** Replaces lines of `callout.yaml`, e.g. to tighten a limit in a test. */
   readonly editConfig?: (yaml: string) => string
-  /** Replaces parts of `nats-server.conf`, e.g. to leave the xkey out. */
+  /** Replaces parts of `nats-server.conf` and of the file that it includes, e.g. to leave the xkey out. */
   readonly editServerConfig?: (conf: string) => string
   /** Who has an account at the provider, if not the usual ones. */
   readonly provider?: OpenIdProviderOptions
@@ -120,8 +120,8 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
 async function startNats(home: string, binary: string, { editServerConfig }: StackOptions): Promise<NatsServer> {
   const conf = await readFile(REFERENCE_CONFIG_FILE, 'utf8')
   const keys = await readFile(path.join(home, KEYS_CONFIG_FILE), 'utf8')
-  const config = editServerConfig?.(conf) ?? conf
-  return startNatsServer({ config, path: binary, includes: { [KEYS_CONFIG_FILE]: keys } })
+  const edit = editServerConfig ?? ((text: string) => text)
+  return startNatsServer({ config: edit(conf), path: binary, includes: { [KEYS_CONFIG_FILE]: edit(keys) } })
 }
 
 function calloutYaml(natsUrl: string, issuer: string): string {
