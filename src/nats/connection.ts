@@ -122,9 +122,14 @@ export class NatsLink implements AsyncDisposable {
     for await (const status of connection.status()) this.#onStatus(status)
   }
 
+  /**
+   * For each attempt that a server refused the library says `disconnect` once more, and later as many times `reconnect`;
+   * only changes count.
+   */
   #onStatus(status: Status): void {
-    if (status.type === 'disconnect') this.#setDisconnected(`lost ${status.server}: ${this.#lastFault}`)
-    if (status.type === 'reconnect') this.#setConnected(status.server)
+    if (status.type === 'disconnect' && this.#connected)
+      this.#setDisconnected(`lost ${status.server}: ${this.#lastFault}`)
+    if (status.type === 'reconnect' && !this.#connected) this.#setConnected(status.server)
     if (status.type === 'staleConnection') this.#lastFault = 'nats-server did not answer our pings'
     if (status.type === 'error') this.#onServerError(status.error)
   }

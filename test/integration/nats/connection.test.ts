@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
 import { createUser } from '@nats-io/nkeys'
 import { startNatsServer } from '../../../src/dev/nats-server.ts'
@@ -33,6 +34,22 @@ suite('when nats-server goes away', () => {
     assert.deepEqual(service.events.connections, ['connected', 'disconnected', 'connected'])
     const [before, after] = service.requests.map((request) => request.server.id)
     assert.notEqual(before, after)
+  })
+
+  test('and refuses the service for a while, the service does not give up', async () => {
+    await using server = await aServer()
+    await using service = await startService({ url: server.url, issuer: issuer.key, handler: admit })
+    const config = await readFile(server.configFile, 'utf8')
+    await writeFile(server.configFile, config.replace('user: auth, password: pw', 'user: auth, password: other'))
+    await server.restart()
+    await until('it was refused three times', () => server.log().split('authentication error').length > 3)
+    assert.match(service.link.probe()[0]?.why ?? '', /authorization violation/i)
+    await writeFile(server.configFile, config)
+    await server.restart()
+    await until('it is back', () => service.link.connected)
+    await (await connectClient(server.url)).close()
+    // Lost, refused, back: each told once, however many attempts there were.
+    assert.deepEqual(service.events.connections, ['connected', 'disconnected', 'disconnected', 'connected'])
   })
 
   test('an answer that was due meanwhile is reported as failed', async () => {

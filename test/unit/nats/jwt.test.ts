@@ -33,6 +33,14 @@ function withClaimsText(json: string | Uint8Array): string {
   return signedJwt(HEADER, encodeSegment(json))
 }
 
+/** Claims that are in order; what is malformed is then malformed for its own reason. */
+const CLAIMS = JSON.stringify({ iss: issuer.key.publicKey })
+
+/** Those claims and a name of these bytes. */
+function withName(bytes: readonly number[]): Buffer {
+  return Buffer.concat([Buffer.from(`${CLAIMS.slice(0, -1)},"name":"`), Buffer.from(bytes), Buffer.from('"}')])
+}
+
 suite('a JWT that we encode', () => {
   test('decodes to the claims that went in, whatever they are', () => {
     fc.assert(
@@ -89,31 +97,34 @@ suite('a JWT of @nats-io/jwt', () => {
 suite('a JWT is malformed', () => {
   const malformed: Readonly<Record<string, string | Buffer>> = {
     'when it is empty': '',
-    'with two segments': `${HEADER}.${encodeSegment('{}')}`,
+    'with two segments': `${HEADER}.${encodeSegment(CLAIMS)}`,
     'with four segments': `${encodeJwt({}, issuer.key)}.`,
-    'with an empty header': signedJwt('', encodeSegment('{}')),
+    'with an empty header': signedJwt('', encodeSegment(CLAIMS)),
     'with empty claims': signedJwt(HEADER, ''),
     'with claims that are an array': withClaimsText('[]'),
     'with claims that are null': withClaimsText('null'),
     'with claims that are not JSON': withClaimsText('{"iss":}'),
-    'with claims that are not UTF-8': withClaimsText(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])),
-    'with an overlong UTF-8 form': withClaimsText(Buffer.from([0x7b, 0x22, 0xc0, 0x80, 0x22, 0x3a, 0x31, 0x7d])),
-    'with a byte order mark': withClaimsText('\uFEFF{}'),
+    'with claims that are not UTF-8': withClaimsText(withName([0xff])),
+    'with an overlong UTF-8 form': withClaimsText(withName([0xc0, 0xbf])),
+    'with a byte order mark': withClaimsText(`\uFEFF${CLAIMS}`),
     'without an issuer': withClaimsText('{}'),
     'with an issuer that is not a string': withClaimsText('{"iss":["A"]}'),
     'with claims nested beyond measure': withClaimsText('['.repeat(200_000)),
     'with a header of another type': signedJwt(
       encodeSegment('{"typ":"jwt","alg":"ed25519-nkey"}'),
-      encodeSegment('{}'),
+      encodeSegment(CLAIMS),
     ),
-    'with the first algorithm of NATS': signedJwt(encodeSegment('{"typ":"JWT","alg":"ed25519"}'), encodeSegment('{}')),
-    'with the algorithm none': `${encodeSegment('{"typ":"JWT","alg":"none"}')}.${encodeSegment('{}')}.`,
+    'with the first algorithm of NATS': signedJwt(
+      encodeSegment('{"typ":"JWT","alg":"ed25519"}'),
+      encodeSegment(CLAIMS),
+    ),
+    'with the algorithm none': `${encodeSegment('{"typ":"JWT","alg":"none"}')}.${encodeSegment(CLAIMS)}.`,
     'with more in the header': signedJwt(
       encodeSegment('{"typ":"JWT","alg":"ed25519-nkey","crit":["x"]}'),
-      encodeSegment('{}'),
+      encodeSegment(CLAIMS),
     ),
-    'with a signature of 63 bytes': `${HEADER}.${encodeSegment('{}')}.${encodeSegment(Buffer.alloc(63))}`,
-    'with a signature of 65 bytes': `${HEADER}.${encodeSegment('{}')}.${encodeSegment(Buffer.alloc(65))}`,
+    'with a signature of 63 bytes': `${HEADER}.${encodeSegment(CLAIMS)}.${encodeSegment(Buffer.alloc(63))}`,
+    'with a signature of 65 bytes': `${HEADER}.${encodeSegment(CLAIMS)}.${encodeSegment(Buffer.alloc(65))}`,
     'when it is larger than nats-server takes': Buffer.alloc(JWT_BYTES_MAX + 1, 0x2e),
     'when it is a megabyte of dots': Buffer.alloc(JWT_BYTES_MAX, 0x2e),
   }
@@ -122,6 +133,12 @@ suite('a JWT is malformed', () => {
       assert.deepEqual(decodeText(text), { defect: 'malformed' })
     })
   }
+
+  test('for no other reason than those', () => {
+    const iss = issuer.key.publicKey
+    assert.deepEqual(decodeText(withClaimsText(CLAIMS)), { claims: { iss } })
+    assert.deepEqual(decodeText(withClaimsText(withName([0xc3, 0xa9]))), { claims: { iss, name: 'é' } })
+  })
 
   test('in any spelling of base64url but the canonical one', () => {
     // Two bytes of claims leave spare bits, 64 bytes of signature leave four.
