@@ -10,8 +10,8 @@ import { assertIssuerOptions } from '../oidc/issuer-options.ts'
 import { CommandFailure, EXIT, type CliIo } from './io.ts'
 
 /**
- * Reads and checks a configuration file. Fails with a line for each problem and exit code 2; when the settings are wrong,
- * the files that they name are checked too.
+ * Reads and checks a configuration file. Fails with a line for each problem and exit code 2; when the settings are
+ * wrong, the files that they name are checked too.
  */
 export async function loadConfig(configFile: string): Promise<Config> {
   const text = await readText(configFile)

@@ -25,7 +25,9 @@ export interface GrantOptions {
 /** As the CHECK constraint of the column `Account`. */
 const ACCOUNT = /^[^\s\p{Cc}\p{Cs}\p{Z}]{1,128}$/u
 
-/** A grant for each subject. Fails with a line for each thing that is wrong, before anything is sent to the database. */
+/**
+ * A grant for each subject. Fails with a line for each thing that is wrong, before anything is sent to the database.
+ */
 export function grantsFrom(options: GrantOptions, nowMs: number): NewGrant[] {
   const problems = problemsOf(options)
   if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)

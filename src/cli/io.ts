@@ -4,7 +4,9 @@ export interface TextOutput {
   readonly isTTY?: boolean
 }
 
-/** Everything that a command sees of the process it runs in. Data goes to `stdout`, everything for people to `stderr`. */
+/**
+ * Everything that a command sees of the process it runs in. Data goes to `stdout`, everything for people to `stderr`.
+ */
 export interface CliIo {
   readonly stdout: TextOutput
   readonly stderr: TextOutput

@@ -20,8 +20,8 @@ const OTHERS = 0o077
 
 /**
  * `callout keys generate`: writes issuer, xkey and the passwords of the two static users, and the file with which
- * `nats-server.conf` takes them. All files get mode 0600. Nothing is written when one is there already, unless forced: a
- * lost issuer seed locks every client out. Prints public keys and file names, never a secret.
+ * `nats-server.conf` takes them. All files get mode 0600. Nothing is written when one is there already, unless forced:
+ * a lost issuer seed locks every client out. Prints public keys and file names, never a secret.
  */
 export async function generateKeys(options: KeysOptions, io: CliIo): Promise<number> {
   const { dir, force = false } = options

@@ -11,7 +11,9 @@ import { visible } from './visible.ts'
 /** A person waits for it. */
 const STATUS_TIMEOUT_MS = 5_000
 
-/** `callout schema apply`: brings the database to the schema of this release. Safe to repeat and to run twice at once. */
+/**
+ * `callout schema apply`: brings the database to the schema of this release. Safe to repeat and to run twice at once.
+ */
 export async function applySchema(configFile: string, io: CliIo): Promise<number> {
   await using store = await openStore(configFile, io)
   const { databaseName, endpoint } = store

@@ -28,8 +28,8 @@ export async function openStore(configFile: string, io: CliIo): Promise<Store> {
 }
 
 /**
- * Opens the store and makes sure that its schema is the one of this release: rows of another must not be guessed at, and
- * "the table is not there" would not say what to do. Throws `CalloutError('ERR_SCHEMA_VERSION')`, which does.
+ * Opens the store and makes sure that its schema is the one of this release: rows of another must not be guessed at,
+ * and "the table is not there" would not say what to do. Throws `CalloutError('ERR_SCHEMA_VERSION')`, which does.
  */
 export async function openKnownStore(configFile: string, io: CliIo): Promise<Store> {
   await using opening = new AsyncDisposableStack()

@@ -23,8 +23,8 @@ const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])
 const FILE_NAME = /^(?!S[ANOCUX][A-Z2-7]{40,}$)[^\p{Cc}\p{Cs}]{1,1024}$/u
 
 /**
- * Checks the files of a configuration whose settings are not right, so that all that is wrong shows at once. Looks at the
- * settings that name a file wherever they can be made out, and passes over everything else.
+ * Checks the files of a configuration whose settings are not right, so that all that is wrong shows at once. Looks at
+ * the settings that name a file wherever they can be made out, and passes over everything else.
  */
 export async function checkFiles(text: string, options: { readonly baseDir: string }): Promise<readonly Problem[]> {
   const parsed = parseConfigYaml(text)

@@ -6,7 +6,9 @@ export const CONFIG_CHARACTERS_MAX = 256 * 1024
 /** More would hide the first ones; a file with more is not a configuration. */
 const YAML_PROBLEMS_MAX = 20
 
-/** Parses YAML 1.2, one document, without aliases and custom tags, as plain values; an empty file is an empty mapping. */
+/**
+ * Parses YAML 1.2, one document, without aliases and custom tags, as plain values; an empty file is an empty mapping.
+ */
 export function parseConfigYaml(text: string): { value: unknown } | { problems: readonly Problem[] } {
   if (text.length > CONFIG_CHARACTERS_MAX) {
     return { problems: [{ path: '', message: `the file is longer than ${CONFIG_CHARACTERS_MAX} characters` }] }

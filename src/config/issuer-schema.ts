@@ -4,7 +4,9 @@ import { claimPath, claimPaths } from './claim-path.ts'
 import { choice, distinctList, duration, evenIfIncomplete, file, freeText, list, setting, text } from './setting.ts'
 import { problemOfIssuer, problemOfKeysUrl } from './url.ts'
 
-/** Each works with a public key: with a symmetric one everybody who can check a token can also make it (RFC 8725 §3.1). */
+/**
+ * Each works with a public key: with a symmetric one everybody who can check a token can also make it (RFC 8725 §3.1).
+ */
 export const ALGORITHMS = [
   'RS256',
   'RS384',

@@ -10,7 +10,10 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 /** 36 bytes in base32 without padding. */
 const SEED_CHARACTERS = 58
 
-/** What is wrong with a seed of the wanted kind, or undefined. The message never holds a character of it beyond its kind. */
+/**
+ * What is wrong with a seed of the wanted kind, or undefined. The message never holds a character of it beyond its
+ * kind.
+ */
 export function problemOfSeed(seed: string, wanted: SeedPrefix): string | undefined {
   const prefix = seed.slice(0, 2)
   if (prefix !== wanted) {

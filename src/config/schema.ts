@@ -103,7 +103,7 @@ const callout = z.strictObject({
     duration({
       minMs: 200,
       maxMs: 1_900,
-      why: 'nats-server gives up after 2 s by default and sends its first PING then, which some clients take for a broken answer',
+      why: 'nats-server gives up after 2 s by default and pings then, which some clients take for a broken answer',
     }).prefault('1500ms'),
     'duration',
     'For a whole request, from 200ms to 1900ms: nats-server gives up after 2 s and sends its first PING then.',
@@ -203,7 +203,7 @@ export const configSchema = z.strictObject({
           )
           .prefault('127.0.0.1:8222'),
         'host:port',
-        'For `/livez`, `/readyz` and `/metrics`; choose another when a nats-server on this host has its monitor on 8222.',
+        'For `/livez`, `/readyz` and `/metrics`; 8222 is also where a nats-server on the same host may have its monitor.',
       ),
     })
     .prefault({}),

@@ -9,8 +9,8 @@ const WORLD_READABLE = 0o004
 export type SecretFile = { readonly text: string; readonly isWorldReadable: boolean } | { readonly problem: string }
 
 /**
- * Reads a small regular file as UTF-8, links followed, one newline at the end removed. A pipe or device is refused without
- * waiting for it. The problem names the file and what to do, never its content.
+ * Reads a small regular file as UTF-8, links followed, one newline at the end removed. A pipe or device is refused
+ * without waiting for it. The problem names the file and what to do, never its content.
  */
 export async function readSecretFile(path: string): Promise<SecretFile> {
   let file: FileHandle | undefined

@@ -36,8 +36,8 @@ export type SecretsReading = { readonly warnings: readonly Problem[] } & (
  * Reads every file that the configuration points at and checks its kind: either all are right or all problems are
  * returned at once. A key set of an issuer is not a secret and stays unread here except to see that it can be read.
  *
- * A secret that others may read is a warning, not a problem: volumes of Kubernetes are mounted with mode 0644 by default,
- * inside a container that holds nobody else.
+ * A secret that others may read is a warning, not a problem: volumes of Kubernetes are mounted with mode 0644 by
+ * default, inside a container that holds nobody else.
  */
 export async function loadSecrets(config: Config): Promise<SecretsReading> {
   const files = new FileReader()

@@ -1,4 +1,7 @@
-/** The written forms of quantities in `callout.yaml`. A number without a unit is refused: `30` has been read as seconds and as milliseconds. */
+/**
+ * The written forms of quantities in `callout.yaml`. A number without a unit is refused: `30` has been read as seconds
+ * and as milliseconds.
+ */
 
 export type Parsed<T> = { readonly value: T } | { readonly problem: string }
 

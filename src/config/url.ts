@@ -14,8 +14,8 @@ export function problemOfNatsUrl(value: string): string | undefined {
 }
 
 /**
- * An issuer identifier is compared byte for byte with `iss` (RFC 7519 §4.1.1) and has neither query nor fragment (OpenID
- * Connect Discovery 1.0 §2, RFC 8414 §2), so it is kept as written.
+ * An issuer identifier is compared byte for byte with `iss` (RFC 7519 §4.1.1) and has neither query nor fragment
+ * (OpenID Connect Discovery 1.0 §2, RFC 8414 §2), so it is kept as written.
  */
 export function problemOfIssuer(value: string): string | undefined {
   const problem = problemOfKeysUrl(value)

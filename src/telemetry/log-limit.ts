@@ -13,8 +13,8 @@ interface Window {
 }
 
 /**
- * Lets through a few lines of each kind in every ten seconds. Returns undefined for a line to leave out, else how many of its
- * kind were left out before it.
+ * Lets through a few lines of each kind in every ten seconds. Returns undefined for a line to leave out, else how many
+ * of its kind were left out before it.
  */
 export type LogLimit = (kind: string) => { readonly suppressed: number } | undefined
 

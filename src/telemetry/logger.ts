@@ -20,9 +20,9 @@ export interface LoggerOptions {
 const WAITING_BYTES_MAX = 8 * 1024 * 1024
 
 /**
- * Writes one line of JSON per event, without waiting for the reader: a log that blocks would hold every client. What is not
- * read in time is dropped and reported. Secrets are kept out by the callers; by name and by shape, the logger removes
- * those that slipped through.
+ * Writes one line of JSON per event, without waiting for the reader: a log that blocks would hold every client. What is
+ * not read in time is dropped and reported. Secrets are kept out by the callers; by name and by shape, the logger
+ * removes those that slipped through.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const stream = options.stream ?? standardOutput(options.onDropped)

@@ -22,9 +22,9 @@ export interface Metrics extends Instruments {
 export const NO_REASON = 'none'
 
 /**
- * Makes the metrics of one process, in a registry of their own, and those of the process itself under their usual names.
- * Series that an alarm watches exist from the start with 0: a counter that appears with its first failure hides it
- * from `rate()`.
+ * Makes the metrics of one process, in a registry of their own, and those of the process itself under their usual
+ * names. Series that an alarm watches exist from the start with 0: a counter that appears with its first failure hides
+ * it from `rate()`.
  */
 export function createMetrics(options: { readonly version: string }): Metrics {
   const registry = new Registry()

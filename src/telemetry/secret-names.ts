@@ -15,8 +15,8 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
 const DEPTH_MAX = 4
 
 /**
- * The same fields with the value of every name that is a secret's replaced. Own code and not pino's `redact`: that took 55 µs a
- * line with wildcard paths, this takes one.
+ * The same fields with the value of every name that is a secret's replaced. Own code and not pino's `redact`: that took
+ * 55 µs a line with wildcard paths, this takes one.
  */
 export function withoutSecrets(fields: object, depth = DEPTH_MAX): Record<string, unknown> {
   return Object.fromEntries(
