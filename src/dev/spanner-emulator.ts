@@ -166,7 +166,10 @@ async function accepts(port: number): Promise<boolean> {
  * Makes an instance (once) and a new, empty database on an emulator. Returns its full name. Tests and demos of several processes can
  * so share one emulator.
  */
-export async function createEmulatorDatabase(emulatorHost: string): Promise<string> {
+export async function createEmulatorDatabase(
+  emulatorHost: string,
+  id = `db-${randomBytes(8).toString('hex')}`,
+): Promise<string> {
   const options = clientOptions({ emulatorHost })
   const instances = new v1.InstanceAdminClient(options)
   const databases = new v1.DatabaseAdminClient(options)
@@ -174,7 +177,6 @@ export async function createEmulatorDatabase(emulatorHost: string): Promise<stri
     const parent = 'projects/emulator'
     const instance = { config: `${parent}/instanceConfigs/emulator-config`, displayName: 'callout', nodeCount: 1 }
     await ignoringExisting(instances.createInstance({ parent, instanceId: 'callout', instance }, CREATE_OPTIONS))
-    const id = `db-${randomBytes(8).toString('hex')}`
     const statement = { parent: `${parent}/instances/callout`, createStatement: `CREATE DATABASE \`${id}\`` }
     await databases.createDatabase(statement, CREATE_OPTIONS)
     return `${parent}/instances/callout/databases/${id}`

@@ -1,9 +1,10 @@
 import { v1 } from '@google-cloud/spanner-api'
 import type { grpc } from 'google-gax'
+import { CalloutError } from '../core/errors.ts'
 import type { Clock, DeadlineMs } from '../service/ports.ts'
 import { clientOptions } from './endpoint.ts'
 import type { SpannerEndpoint } from './endpoint.ts'
-import { DeadlinePassed, grpcFailure, STATUS } from './status.ts'
+import { ConnectionLost, DeadlinePassed, grpcFailure, STATUS } from './status.ts'
 
 /**
  * A connection that has not answered anything for so long, while calls ran into their deadlines, is taken to be dead and
@@ -71,6 +72,7 @@ export class SpannerChannel implements AsyncDisposable {
     metadata: grpc.Metadata,
     deadlineMs: DeadlineMs,
   ): Promise<unknown> {
+    if (this.#connection !== connection) return Promise.reject(new ConnectionLost())
     const { clock } = this.#options
     const startedMs = clock.monotonicMs()
     const leftMs = deadlineMs - startedMs
@@ -127,7 +129,7 @@ export class SpannerChannel implements AsyncDisposable {
   }
 
   async #open(deadlineMs: DeadlineMs): Promise<Connection> {
-    if (this.#closed) throw new DeadlinePassed('the store is closed')
+    if (this.#closed) throw new CalloutError('ERR_STORE_UNAVAILABLE', 'the connection to Spanner is closed')
     this.#opening ??= this.#connect().finally(() => (this.#opening = undefined))
     const { clock } = this.#options
     let cancelTimer = (): void => {}
@@ -145,9 +147,17 @@ export class SpannerChannel implements AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const client = new v1.SpannerClient(clientOptions(this.#options))
-    const stub = (await client.initialize()) as unknown as Record<string, unknown> & { close(): void }
+    const stub = (await client.initialize().catch(noCredentials)) as unknown as Record<string, unknown> & {
+      close(): void
+    }
     const connection = { stub, openedMs: this.#options.clock.monotonicMs(), close: () => stub.close() }
     this.#connection = connection
     return connection
   }
+}
+
+/** Making the stub calls nothing but what is needed to find credentials. */
+export function noCredentials(error: unknown): never {
+  const why = error instanceof Error ? error.message : String(error)
+  throw new CalloutError('ERR_STORE_UNAVAILABLE', `no credentials for Spanner: ${why}`, { cause: error })
 }

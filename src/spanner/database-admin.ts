@@ -5,6 +5,7 @@ import type { Clock } from '../service/ports.ts'
 import { clientOptions } from './endpoint.ts'
 import type { SpannerEndpoint } from './endpoint.ts'
 import { pause } from './retry.ts'
+import { noCredentials } from './channel.ts'
 import { grpcFailure, isTransient, storeError } from './status.ts'
 
 type Operation = protos.google.longrunning.IOperation
@@ -46,10 +47,13 @@ export class DatabaseAdmin implements AsyncDisposable {
         operation = await this.#poll(client, operation)
       }
       if (operation.error !== undefined && operation.error !== null) {
-        throw storeError({ code: operation.error.code, details: operation.error.message }, 'schema change')
+        throw Object.assign(new Error('the operation failed'), {
+          code: operation.error.code,
+          details: operation.error.message,
+        })
       }
     } catch (error) {
-      throw storeError(error, 'schema change')
+      throw storeError(error, 'schema change') ?? error
     }
   }
 
@@ -61,7 +65,7 @@ export class DatabaseAdmin implements AsyncDisposable {
   async #open(): Promise<v1.DatabaseAdminClient> {
     if (this.#client !== undefined) return this.#client
     const client = new v1.DatabaseAdminClient(clientOptions(this.#options))
-    await this.#bounded(client.initialize())
+    await this.#bounded(client.initialize()).catch(noCredentials)
     this.#client = client
     return client
   }

@@ -159,6 +159,7 @@ export class SpannerDatabase implements AsyncDisposable {
       return result
     } catch (error) {
       const failure = storeError(error, operation)
+      if (failure === undefined) throw error
       this.#outage.failed(operation, failure)
       throw failure
     }

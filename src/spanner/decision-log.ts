@@ -22,7 +22,7 @@ export function createDecisionLog(database: SpannerDatabase): DecisionLog {
         await insertOrRecognise(database, entries, deadlineMs)
       } catch (error) {
         const failure = storeError(error, 'decisions')
-        if (failure.code === 'ERR_STORE_REFUSED') throw failure
+        if (failure === undefined || failure.code === 'ERR_STORE_REFUSED') throw failure ?? error
         throw new CalloutError('ERR_AUDIT_UNAVAILABLE', `audit: ${failure.message}`, { cause: failure })
       }
     },

@@ -7,9 +7,9 @@ import { INSTANCE_COLUMNS, INSTANCES } from './schema.ts'
 import { COMMIT_TIMESTAMP, stringValue, timestampValue } from './values.ts'
 
 /** A failure shows in `/readyz` within about this time and the timeout below; the load is two small calls. */
-const INTERVAL_MS = 3000
+const INTERVAL_MS = 2000
 /** Longer than any request waits: slower than this, no request can be served. */
-const TIMEOUT_MS = 2000
+const TIMEOUT_MS = 1500
 
 export interface StoreHealthOptions {
   readonly database: SpannerDatabase

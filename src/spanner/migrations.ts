@@ -38,7 +38,7 @@ export interface MigrationStatus {
 }
 
 export interface SchemaStatus {
-  /** The highest version that is completely applied; 0 for an empty database. */
+  /** The highest version up to which all migrations are applied; 0 for an empty database. */
   readonly version: number
   /** The version that this release needs. */
   readonly needed: number
@@ -64,8 +64,8 @@ export function compareSchema(known: readonly Migration[], recorded: readonly Re
     if (known.some(({ version }) => version === record.version)) continue
     migrations.push({ version: record.version, name: record.name, state: 'unknown', ...origin(record) })
   }
-  const applied = recorded.filter(({ state }) => state === 'applied').map(({ version }) => version)
-  return { version: Math.max(0, ...applied), needed: known.length, migrations }
+  const gap = migrations.findIndex(({ state }) => state === 'pending' || state === 'applying')
+  return { version: gap === -1 ? migrations.length : gap, needed: known.length, migrations }
 }
 
 function origin({ appliedBy, appliedAt }: RecordedMigration): Pick<MigrationStatus, 'appliedBy' | 'appliedAt'> {

@@ -57,14 +57,14 @@ const ADMIN_TIMEOUT_MS = 10_000
  * Reads policy with three keyed reads: the role bindings with a strong read, then, in parallel and exactly at the timestamp of
  * that read, the locks and the grants of principals and roles. So the answer is one snapshot, not older than the call.
  */
-export function createPolicyReader(database: SpannerDatabase): PolicyReader {
+export function createPolicyReader(database: SpannerDatabase, rowsMax = ROWS_MAX): PolicyReader {
   return {
     async read(principals, deadlineMs) {
       try {
-        return await readPolicy(database, principals, deadlineMs)
+        return await readPolicy(database, principals, rowsMax, deadlineMs)
       } catch (error) {
         const failure = storeError(error, 'policy')
-        if (failure.code === 'ERR_STORE_REFUSED') throw failure
+        if (failure === undefined || failure.code === 'ERR_STORE_REFUSED') throw failure ?? error
         throw new CalloutError('ERR_GRANTS_UNAVAILABLE', `grants: ${failure.message}`, { cause: failure })
       }
     },
@@ -74,6 +74,7 @@ export function createPolicyReader(database: SpannerDatabase): PolicyReader {
 async function readPolicy(
   database: SpannerDatabase,
   principals: readonly string[],
+  rowsMax: number,
   deadlineMs: DeadlineMs,
 ): Promise<Policy> {
   // A text with a lone surrogate is the key of no row; on the wire it would turn into the key of another.
@@ -84,9 +85,9 @@ async function readPolicy(
     keys: ReadonlySet<string>,
     bound: TimestampBound,
   ): Promise<ReadResult> => {
-    const result = await database.read(keyedRead(table, columns, keys), bound, deadlineMs)
-    if (result.rows.length > ROWS_MAX) {
-      throw new CalloutError('ERR_STORE_REFUSED', `${table}: more than ${ROWS_MAX} rows for the principals of one read`)
+    const result = await database.read(keyedRead(table, columns, keys, rowsMax + 1), bound, deadlineMs)
+    if (result.rows.length > rowsMax) {
+      throw new CalloutError('ERR_STORE_REFUSED', `${table}: more than ${rowsMax} rows for the principals of one read`)
     }
     return result
   }
@@ -105,12 +106,12 @@ async function readPolicy(
   }
 }
 
-function keyedRead(table: string, columns: readonly string[], keys: ReadonlySet<string>): KeyedRead {
+function keyedRead(table: string, columns: readonly string[], keys: ReadonlySet<string>, limit: number): KeyedRead {
   return {
     table,
     columns,
     prefixes: Array.from(keys, (key) => [{ stringValue: key }]),
-    limit: ROWS_MAX + 1,
+    limit,
   }
 }
 

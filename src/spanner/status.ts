@@ -68,23 +68,31 @@ export class DeadlinePassed extends Error {
   }
 }
 
+/** The connection was replaced or closed under the call. */
+export class ConnectionLost extends Error {
+  readonly code = STATUS.unavailable
+  readonly details = 'the connection was closed'
+
+  constructor() {
+    super('the connection was closed')
+  }
+}
+
 /**
- * The one place that turns a failure of a call into a `CalloutError`. Messages name the operation, the status and, for a
- * row that the database refused, the constraint or column; never a parameter. The original is the `cause`.
+ * The one place that turns a failure of a call into a `CalloutError`; undefined for what is no failure of the store, but a bug.
+ * Messages name the operation, the status and, for a row that the database refused, the constraint or column; never a
+ * parameter. The original is the `cause`.
  */
-export function storeError(error: unknown, operation: string): CalloutError {
+export function storeError(error: unknown, operation: string): CalloutError | undefined {
   if (error instanceof CalloutError) return error
   if (error instanceof RowShapeError) {
     return new CalloutError('ERR_STORE_REFUSED', `${operation}: unusable row: ${error.message}`, { cause: error })
   }
   const failure = grpcFailure(error)
-  if (failure === undefined) {
-    const why = error instanceof Error ? error.message : String(error)
-    return new CalloutError('ERR_STORE_UNAVAILABLE', `${operation}: ${why.slice(0, DETAIL_CHARACTERS_MAX)}`, {
-      cause: error,
-    })
-  }
-  const { code, details } = failure
+  return failure === undefined ? undefined : grpcError(failure, operation, error)
+}
+
+function grpcError({ code, details }: GrpcFailure, operation: string, error: unknown): CalloutError {
   switch (code) {
     case STATUS.alreadyExists:
       return new CalloutError('ERR_STORE_CONFLICT', `${operation}: a row with this key exists`, { cause: error })

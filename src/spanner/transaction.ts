@@ -21,6 +21,8 @@ export class Transaction {
   readonly #session: Session
   readonly #deadlineMs: DeadlineMs
   readonly #mutations: Mutation[] = []
+  /** Numbers the statements, so that the server can tell a repeated one from the next. */
+  #statements = 0
   #id: Uint8Array | string | undefined
   #token: PrecommitToken | undefined
 
@@ -30,10 +32,15 @@ export class Transaction {
     this.#deadlineMs = deadlineMs
   }
 
-  /** Reads under the locks of this transaction. */
+  /** A query under the locks of this transaction, or a DML statement. */
   async query(sql: string, parameters: Parameters): Promise<readonly Row[]> {
     const id = await this.#begin()
-    const request = { ...queryRequest(sql, parameters), session: this.#session.name, transaction: { id } }
+    const request = {
+      ...queryRequest(sql, parameters),
+      session: this.#session.name,
+      transaction: { id },
+      seqno: ++this.#statements,
+    }
     const result = (await this.#call('executeSql', request)) as protos.google.spanner.v1.IResultSet
     this.#keep(result.precommitToken)
     return rowsOf(result)

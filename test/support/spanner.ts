@@ -28,6 +28,12 @@ export async function createTestDatabase(emulatorHost: string): Promise<TestData
   return openDatabase(emulatorHost, name)
 }
 
+/** Makes a database that went with its emulator again, empty, and brings its schema to this release. */
+export async function recreateDatabase(emulatorHost: string, name: string): Promise<void> {
+  await createEmulatorDatabase(emulatorHost, name.split('/').at(-1))
+  await applySchema(emulatorHost, name)
+}
+
 /** A connection to a database, through another host if a proxy is in between. */
 export function openDatabase(emulatorHost: string, name: string): TestDatabase {
   const events = new RecordedEvents()

@@ -53,7 +53,7 @@ export const decisions: Migration = {
   TlsVersion STRING(32),
   InstanceId STRING(64) NOT NULL,
   ServiceVersion STRING(64) NOT NULL,
-  ElapsedMicros INT64 NOT NULL,
+  ElapsedMicros INT64,
   DenyShard INT64 AS (IF(Outcome = 'DENY', Shard, NULL)) STORED,
   CONSTRAINT CK_Decisions_Shard CHECK (Shard = STRPOS('0123456789abcdef', SUBSTR(DecisionId, -1)) - 1 AND Shard >= 0),
   CONSTRAINT CK_Decisions_Outcome CHECK (Outcome IN ('ALLOW', 'DENY')),

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, before, test } from 'node:test'
+import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
+import { createEmulatorDatabase } from '../../../src/dev/spanner-emulator.ts'
+import { systemClock } from '../../../src/service/clock.ts'
+import { DatabaseAdmin } from '../../../src/spanner/database-admin.ts'
+import type { SpannerDatabase } from '../../../src/spanner/database.ts'
+import { applyMigrations, MIGRATIONS, requireKnownSchema, schemaStatus } from '../../../src/spanner/migrations.ts'
+import { deletion, upsertion } from '../../../src/spanner/mutation.ts'
+import * as schema from '../../../src/spanner/schema.ts'
+import { int64Value, RowReader, stringValue, timestampValue } from '../../../src/spanner/values.ts'
+import { createTestDatabase, inMs, openDatabase, startOwnEmulator } from '../../support/spanner.ts'
+
+let emulator: SpannerEmulator
+
+before(async () => {
+  emulator = await startOwnEmulator()
+})
+
+after(async () => {
+  await emulator.stop()
+})
+
+interface Applied {
+  readonly versions: readonly number[]
+  readonly progress: readonly string[]
+}
+
+async function apply(name: string, holder: string, leaseMs?: number): Promise<Applied> {
+  await using connection = openDatabase(emulator.host, name)
+  await using admin = new DatabaseAdmin({ database: name, emulatorHost: emulator.host, clock: systemClock })
+  const progress: string[] = []
+  const versions = await applyMigrations({
+    database: connection.database,
+    admin,
+    clock: systemClock,
+    holder,
+    progress: (line) => progress.push(line),
+    ...(leaseMs !== undefined && { leaseMs }),
+  })
+  return { versions, progress }
+}
+
+async function record(
+  database: SpannerDatabase,
+  change: { readonly Version: number; readonly Name?: string },
+): Promise<void> {
+  const row = { Name: 'policy', Checksum: 'x', State: 'APPLIED', AppliedBy: 'x', ...change }
+  const cells = Object.values(row).map((cell) => (typeof cell === 'number' ? int64Value(cell) : stringValue(cell)))
+  const columns = [...Object.keys(row), 'StartedAt']
+  const mutation = upsertion(schema.SCHEMA_MIGRATIONS, columns, [[...cells, timestampValue(0)]])
+  await database.commit([mutation], { repeatable: true }, inMs(5000))
+}
+
+test('an empty database is refused, brought up to date, and then accepted', async () => {
+  const name = await createEmulatorDatabase(emulator.host)
+  await using connection = openDatabase(emulator.host, name)
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), {
+    code: 'ERR_SCHEMA_VERSION',
+    message: 'the schema of the database is at version 0, this release needs 2: run "callout schema apply"',
+  })
+  assert.deepEqual(await apply(name, 'one'), {
+    versions: [1, 2],
+    progress: [
+      'creating the tables that record migrations',
+      'applying migration 0001 policy',
+      'applying migration 0002 decisions',
+      'the schema is at version 2',
+    ],
+  })
+  await requireKnownSchema(connection.database, inMs(5000))
+})
+
+test('applying again does nothing', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 2'] })
+})
+
+test('of several runners at once each migration is applied by one', async () => {
+  const name = await createEmulatorDatabase(emulator.host)
+  const runs = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => apply(name, holder)))
+  const versions = runs.flatMap((run) => run.versions).sort((a, b) => a - b)
+  assert.deepEqual(
+    versions,
+    MIGRATIONS.map(({ version }) => version),
+  )
+  await using connection = openDatabase(emulator.host, name)
+  await requireKnownSchema(connection.database, inMs(5000))
+})
+
+test('the work of a runner that was killed is finished by another when its lease has run out', async () => {
+  const name = await createEmulatorDatabase(emulator.host)
+  const runner = spawn(
+    process.execPath,
+    [new URL('killed-migration-runner.ts', import.meta.url).pathname, emulator.host, name],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  const exited = once(runner, 'exit')
+  const [line] = (await once(runner.stdout, 'data')) as [Buffer]
+  assert.equal(String(line), 'half-way\n')
+  runner.kill('SIGKILL')
+  await exited
+
+  await using connection = openDatabase(emulator.host, name)
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), {
+    code: 'ERR_SCHEMA_VERSION',
+    message: /^migration 0001 policy of the schema is not finished/,
+  })
+  const { versions, progress } = await apply(name, 'survivor')
+  assert.deepEqual(versions, [1, 2])
+  assert.equal(progress[0], 'waiting for victim, who is applying migrations')
+  await requireKnownSchema(connection.database, inMs(5000))
+})
+
+test('a schema with a migration that this release does not know is refused and left alone', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  await record(connection.database, { Version: 3, Name: 'later' })
+  const refusal = {
+    code: 'ERR_SCHEMA_VERSION',
+    message: /holds migration 0003 later, which this release does not know/,
+  }
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), refusal)
+  await assert.rejects(apply(connection.name, 'one'), refusal)
+})
+
+test('a schema that was applied with other statements is refused and left alone', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  await record(connection.database, { Version: 1 })
+  const refusal = { code: 'ERR_SCHEMA_VERSION', message: /^migration 0001 policy was applied with other statements/ }
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), refusal)
+  await assert.rejects(apply(connection.name, 'one'), refusal)
+})
+
+test('an older schema is refused, and the missing migrations are applied', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  const forget = deletion(schema.SCHEMA_MIGRATIONS, [int64Value(2)])
+  await connection.database.commit([forget], { repeatable: true }, inMs(5000))
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 1, .* needs 2/ })
+  assert.deepEqual((await apply(connection.name, 'one')).versions, [2])
+})
+
+test('the status tells who applied what and when', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  const { version, needed, migrations } = await schemaStatus(connection.database, inMs(5000))
+  assert.deepEqual(
+    [version, needed, migrations.map(({ state, appliedBy }) => `${state} by ${appliedBy}`)],
+    [2, 2, Array(2).fill(`applied by test ${process.pid}`)],
+  )
+  for (const { appliedAt } of migrations) assert.match(appliedAt ?? '', /^20\d\d-.*Z$/)
+})
+
+test('the names that the code uses are those of the database', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  const names = async (sql: string): Promise<Set<string>> => {
+    const rows = await connection.database.query(sql, {}, inMs(5000))
+    return new Set(rows.map((row) => new RowReader('INFORMATION_SCHEMA', ['NAME'], row).string()))
+  }
+  const columns = await names(
+    `SELECT CONCAT(TABLE_NAME, '.', COLUMN_NAME) FROM INFORMATION_SCHEMA.COLUMNS
+     WHERE TABLE_SCHEMA = '' AND COLUMN_NAME != 'DenyShard'`,
+  )
+  const { GRANT_COLUMNS, GRANT_ORIGIN_COLUMNS, LOCK_COLUMNS, LOCK_ORIGIN_COLUMNS } = schema
+  const tables: Readonly<Record<string, readonly string[]>> = {
+    [schema.GRANTS]: [...GRANT_COLUMNS, ...GRANT_ORIGIN_COLUMNS],
+    [schema.ROLE_BINDINGS]: [...schema.ROLE_BINDING_COLUMNS, ...schema.ROLE_BINDING_ORIGIN_COLUMNS],
+    [schema.LOCKS]: [...LOCK_COLUMNS, ...LOCK_ORIGIN_COLUMNS],
+    [schema.GRANT_CHANGES]: schema.GRANT_CHANGE_COLUMNS,
+    [schema.DECISIONS]: schema.DECISION_COLUMNS,
+    [schema.INSTANCES]: schema.INSTANCE_COLUMNS,
+    [schema.SCHEMA_MIGRATIONS]: schema.SCHEMA_MIGRATION_COLUMNS,
+    [schema.SCHEMA_LOCK]: schema.SCHEMA_LOCK_COLUMNS,
+  }
+  const used = Object.entries(tables).flatMap(([table, own]) => own.map((column) => `${table}.${column}`))
+  assert.deepEqual(columns, new Set(used))
+
+  const indexes = await names(
+    `SELECT INDEX_NAME FROM INFORMATION_SCHEMA.INDEXES WHERE TABLE_SCHEMA = '' AND INDEX_TYPE = 'INDEX'`,
+  )
+  assert.deepEqual(
+    indexes,
+    new Set([
+      schema.GRANTS_BY_ID,
+      schema.GRANTS_BY_SUBJECT,
+      schema.ROLE_BINDINGS_BY_ROLE,
+      schema.LOCKS_BY_ID,
+      schema.GRANT_CHANGES_BY_PRINCIPAL,
+      schema.DECISIONS_BY_PRINCIPAL,
+      schema.DECISIONS_DENIED,
+      schema.DECISIONS_BY_CONNECTION,
+    ]),
+  )
+})

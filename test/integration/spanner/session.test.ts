@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
+import { systemClock } from '../../../src/service/clock.ts'
+import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
+import { createPolicyAdmin, createPolicyReader } from '../../../src/spanner/policy-store.ts'
+import { anEntry, aNewGrant } from '../../contract/stored-rows.ts'
+import { startMultiplexingProxy } from '../../support/multiplexing-proxy.ts'
+import { createTestDatabase, inMs, openDatabase, startOwnEmulator } from '../../support/spanner.ts'
+import type { TestDatabase } from '../../support/spanner.ts'
+
+let emulator: SpannerEmulator
+
+before(async () => {
+  emulator = await startOwnEmulator()
+})
+
+after(async () => {
+  await emulator.stop()
+})
+
+/** Everything that the service and an admin do, on a fresh database. */
+async function useEverything({ database }: TestDatabase): Promise<void> {
+  const admin = createPolicyAdmin({ database, clock: systemClock })
+  await admin.addGrants([aNewGrant()])
+  const { grants } = await createPolicyReader(database).read(['user:corp:alice'], inMs(5000))
+  assert.equal(grants.length, 1)
+  await createDecisionLog(database).append([anEntry()], inMs(5000))
+  await admin.removeGrant('g1', { reason: 'r', removedBy: 'bob' })
+}
+
+test('everything works over one multiplexed session, precommit tokens included', async () => {
+  const direct = await createTestDatabase(emulator.host)
+  await direct[Symbol.asyncDispose]()
+  await using proxy = await startMultiplexingProxy(emulator.host)
+  await using connection = openDatabase(proxy.host, direct.name)
+  await useEverything(connection)
+  assert.equal(proxy.calls.filter((name) => name === 'createSession').length, 1)
+  assert.equal(proxy.calls.filter((name) => name === 'commit').length, 4)
+  assert.ok(!proxy.calls.includes('deleteSession'))
+})
+
+test('everything works with a server that knows no multiplexed sessions', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  await useEverything(connection)
+})
+
+test('many first calls share one session', async () => {
+  const direct = await createTestDatabase(emulator.host)
+  await direct[Symbol.asyncDispose]()
+  await using proxy = await startMultiplexingProxy(emulator.host)
+  await using connection = openDatabase(proxy.host, direct.name)
+  const { database } = connection
+  await Promise.all(Array.from({ length: 20 }, () => database.query('SELECT 1', {}, inMs(5000))))
+  assert.equal(proxy.calls.filter((name) => name === 'createSession').length, 1)
+})
+
+test('transactions at the same time do not end one another on a plain session', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  const { database } = connection
+  const admin = createPolicyAdmin({ database, clock: systemClock })
+  const ids = Array.from({ length: 8 }, (_, index) => `g${index}`)
+  await admin.addGrants(ids.map((id) => aNewGrant({ id })))
+  await Promise.all(ids.map((id) => admin.removeGrant(id, { reason: 'r', removedBy: 'bob' })))
+  assert.deepEqual(await admin.listGrants({}, 10), [])
+})
+
+test('what the work of a transaction throws is passed on, and nothing of it is applied', async () => {
+  await using connection = await createTestDatabase(emulator.host)
+  const { database } = connection
+  const work = database.transact(async (transaction) => {
+    await transaction.query('SELECT 1', {})
+    transaction.buffer({ delete: { table: 'SchemaMigrations', keySet: { all: true } } })
+    throw new TypeError('changed my mind')
+  }, inMs(5000))
+  await assert.rejects(work, new TypeError('changed my mind'))
+  const [row] = await database.query('SELECT COUNT(*) FROM SchemaMigrations', {}, inMs(5000))
+  assert.equal(row?.[0]?.stringValue, '2')
+})
+
+test('a closed connection refuses calls at once', async () => {
+  const connection = await createTestDatabase(emulator.host)
+  await connection[Symbol.asyncDispose]()
+  const startedMs = systemClock.monotonicMs()
+  await assert.rejects(connection.database.query('SELECT 1', {}, inMs(5000)), { code: 'ERR_STORE_UNAVAILABLE' })
+  assert.ok(systemClock.monotonicMs() - startedMs < 1000)
+})
