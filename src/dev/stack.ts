@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ReadinessCheck } from '../service/events.ts'
 import type { PolicyAdmin } from '../service/ports.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
@@ -49,8 +50,8 @@ export interface LocalStack extends AsyncDisposable {
   readonly configFile: string
   /** The first replica, ready. */
   readonly service: RunningService
-  /** Starts one more replica. */
-  startService(): Promise<RunningService>
+  /** Starts one more replica and waits until it is ready, parts that are named excepted. */
+  startService(except?: readonly string[]): Promise<RunningService>
 }
 
 /** `callout serve` as a process of its own. */
@@ -95,8 +96,8 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   const database = stack.use(new SpannerDatabase({ database: DATABASE, emulatorHost: emulator.host, clock, events }))
   const services = stack.use(new AsyncDisposableStack())
   const spannerHost = (await options.spannerFor?.(emulator.host)) ?? emulator.host
-  const startService = async (): Promise<RunningService> => {
-    const service = await startServiceProcess(configFile, spannerHost)
+  const startService = async (except: readonly string[] = []): Promise<RunningService> => {
+    const service = await startServiceProcess(configFile, spannerHost, except)
     services.use(service.process)
     return service
   }
@@ -143,28 +144,32 @@ http: { listen: '127.0.0.1:0' }
 `
 }
 
-async function startServiceProcess(configFile: string, emulatorHost: string): Promise<RunningService> {
+async function startServiceProcess(
+  configFile: string,
+  emulatorHost: string,
+  except: readonly string[],
+): Promise<RunningService> {
   const env = { ...process.env, SPANNER_EMULATOR_HOST: emulatorHost }
   const child = await startChild(process.execPath, [MAIN_FILE, 'serve', '--config', configFile], { env })
   const deadline = performance.now() + READY_WITHIN_MS
   for (;;) {
     const url = /"event":"http_listening","url":"([^"]+)"/.exec(child.log())?.[1]
-    if (url !== undefined && (await isReady(url))) return { process: child, httpUrl: url }
+    const missing = url === undefined ? ['http'] : await missingParts(url).catch(() => ['http'])
+    if (url !== undefined && missing.every((part) => except.includes(part))) return { process: child, httpUrl: url }
     if (child.hasExited() || performance.now() > deadline) {
-      const readiness = url === undefined ? '' : await readyz(url)
       await child.stop()
-      throw new Error(
-        `the service did not become ready; the end of its log:\n${lastLines(child.log(), 10)}\n${readiness}`,
-      )
+      const log = lastLines(child.log(), 10)
+      throw new Error(`the service did not become ready: ${missing.join(', ')}; the end of its log:\n${log}`)
     }
     await delay(POLL_MS)
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
-  return (await fetch(`${url}/readyz`)).ok
-}
-
-async function readyz(url: string): Promise<string> {
-  return (await fetch(`${url}/readyz`)).text()
+/** The parts that `/readyz` says are not ready, before the first probe as well. */
+async function missingParts(url: string): Promise<string[]> {
+  const answer = await fetch(`${url}/readyz?format=json`)
+  const { checks } = (await answer.json()) as { checks: readonly ReadinessCheck[] }
+  const parts = new Set(checks.map((check) => check.part))
+  const expected = ['nats', 'subscription'].filter((part) => !parts.has(part))
+  return [...expected, ...checks.filter((check) => !check.ready).map((check) => check.part)]
 }

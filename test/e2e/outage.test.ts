@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
+import { systemClock as clock } from '../../src/service/clock.ts'
+import { DatabaseAdmin } from '../../src/spanner/database-admin.ts'
+import { createEmulatorDatabase } from '../../src/dev/emulator-database.ts'
+import { addSamplePolicy } from '../../src/dev/sample-policy.ts'
+import { MIGRATIONS } from '../../src/spanner/migrations.ts'
+import { isAdmitted, metric, notReady, tryConnect } from '../support/clients.ts'
+import { applySchema, inMs, until } from '../support/spanner.ts'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+
+/** Below nats-server's 2 s, so that the answer is ours and not its timeout. */
+const ANSWERED_WITHIN_MS = 1900
+const RECOVERED_WITHIN_MS = 2000
+
+let stack: LocalStack
+let proxy: TcpProxy
+let token: string
+
+before(async () => {
+  stack = await startLocalStack({
+    spannerFor: async (emulatorHost) => {
+      proxy = await startTcpProxy(emulatorHost)
+      return proxy.host
+    },
+  })
+  token = await stack.provider.clientCredentials('orders-service')
+  assert.equal(await isAdmitted(stack, { token }), true)
+})
+after(async () => {
+  await stack?.[Symbol.asyncDispose]()
+  await proxy?.[Symbol.asyncDispose]()
+})
+
+function denials(reason: string): Promise<number> {
+  return metric(stack.service, `nats_callout_decisions_total{outcome="deny",reason="${reason}"}`)
+}
+
+/** Twenty clients at once are all refused by us, in time, for this reason. */
+async function expectRefusals(reason: string): Promise<void> {
+  const before = await denials(reason)
+  const startedMs = performance.now()
+  const admitted = await Promise.all(Array.from({ length: 20 }, () => isAdmitted(stack, { token })))
+  const tookMs = performance.now() - startedMs
+  assert.deepEqual(new Set(admitted), new Set([false]))
+  assert.ok(tookMs < ANSWERED_WITHIN_MS, `answered after ${Math.round(tookMs)} ms`)
+  assert.equal((await denials(reason)) - before, 20)
+}
+
+async function expectRecovery(withinMs = RECOVERED_WITHIN_MS): Promise<void> {
+  await until('a client gets in again', withinMs, () => isAdmitted(stack, { token }))
+}
+
+suite('while Spanner', () => {
+  test('is frozen, clients are refused in time, and get in again when it goes on', async () => {
+    stack.emulator.signal('SIGSTOP')
+    await expectRefusals('grants_unavailable')
+    await until('readiness names the store', 8000, async () =>
+      (await notReady(stack.service)).join().includes('store_'),
+    )
+    stack.emulator.signal('SIGCONT')
+    await expectRecovery()
+    await until('the store is ready', 8000, async () => (await notReady(stack.service)).length === 0)
+  })
+
+  test('swallows everything, as behind a firewall that forgot the connection', async () => {
+    proxy.silenceEverything()
+    await expectRefusals('grants_unavailable')
+    proxy.restore()
+    // No end of the connection is ever seen: it is given up after a silence of its own.
+    await expectRecovery(3 * RECOVERED_WITHIN_MS)
+  })
+
+  test('is slow, clients get in as long as the deadline holds', async () => {
+    proxy.setDelay(100)
+    assert.equal(await isAdmitted(stack, { token }), true)
+    proxy.setDelay(600)
+    await expectRefusals('grants_unavailable')
+    proxy.setDelay(0)
+    await expectRecovery()
+  })
+
+  test('is dead, clients are refused in time, and get in again when it is back', async () => {
+    stack.emulator.signal('SIGKILL')
+    await expectRefusals('grants_unavailable')
+    await stack.emulator.restart()
+    await createEmulatorDatabase(stack.emulator.host, stack.database.name)
+    await applySchema(stack.emulator.host, stack.database.name)
+    await addSamplePolicy(stack.admin)
+    await expectRecovery()
+  })
+
+  test('refuses to record, nobody is admitted, and everybody is when it records again', async () => {
+    await using schema = new DatabaseAdmin({ database: stack.database.name, emulatorHost: stack.emulator.host, clock })
+    const indexes = ['DecisionsByPrincipal', 'DecisionsDenied', 'DecisionsByConnection']
+    const drop = [...indexes.map((index) => `DROP INDEX ${index}`), 'DROP TABLE Decisions']
+    await schema.updateSchema(drop, async () => {})
+    const failuresBefore = await metric(stack.service, 'nats_callout_audit_failures_total{outcome="allow"}')
+    await expectRefusals('audit_unavailable')
+    assert.equal(
+      (await metric(stack.service, 'nats_callout_audit_failures_total{outcome="allow"}')) - failuresBefore,
+      20,
+    )
+    await schema.updateSchema(
+      MIGRATIONS.flatMap((migration) => migration.statements),
+      async () => {},
+    )
+    await expectRecovery()
+  })
+})
+
+suite('when nats-server is restarted', () => {
+  test('the service reconnects and serves', async () => {
+    await stack.nats.restart()
+    await until('a client gets in', 5000, () => isAdmitted(stack, { token }).catch(() => false))
+  })
+})
+
+suite('while the identity provider is gone', () => {
+  test('known keys go on verifying', async () => {
+    await stack.provider.stop()
+    assert.equal(await isAdmitted(stack, { token }), true)
+  })
+
+  test('a service that starts without it denies with issuer_unavailable, never with a bad token', async () => {
+    const lonely = await stack.startService(['issuer:local'])
+    await stack.service.process.stop()
+    assert.match((await notReady(lonely)).join(), /issuer:local/)
+    const connection = await tryConnect(stack, { token, name: 'without-issuer' })
+    assert.equal(connection, undefined)
+    const [row] = await stack.database.query(
+      "SELECT Reason FROM Decisions WHERE ClientName = 'without-issuer'",
+      {},
+      inMs(5000),
+    )
+    assert.equal(row?.[0]?.stringValue, 'issuer_unavailable')
+  })
+})
