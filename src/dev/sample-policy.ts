@@ -47,7 +47,7 @@ export const SAMPLE_GRANTS: readonly NewGrant[] = [
     effect: 'deny',
     action: 'subscribe',
     subject: 'orders.payments.>',
-    reason: 'payment details are not for everybody who debugs orders',
+    reason: 'payment details are not for everyone',
     ...WHO,
   },
   {
@@ -57,7 +57,7 @@ export const SAMPLE_GRANTS: readonly NewGrant[] = [
     effect: 'allow',
     action: 'publish',
     subject: 'notes.{{subject}}.>',
-    reason: 'each engineer writes under their own name',
+    reason: 'each writes under their own name',
     ...WHO,
   },
   {

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,6 +10,7 @@ import { SpannerDatabase } from '../spanner/database.ts'
 import { createPolicyAdmin } from '../spanner/policy-store.ts'
 import { lastLines, privateDirectory, startChild, type ChildProcess } from './child-process.ts'
 import { locateNatsServer } from './locate-nats-server.ts'
+import { locateSpannerEmulator } from './locate-spanner-emulator.ts'
 import { startNatsServer, type NatsServer } from './nats-server.ts'
 import {
   DEFAULT_AUDIENCE,
@@ -24,11 +27,14 @@ import { startSpannerEmulator, type SpannerEmulator } from './spanner-emulator.t
 const READY_WITHIN_MS = 30_000
 const POLL_MS = 50
 
-const DATABASE = 'projects/local/instances/local/databases/callout'
+const DATABASES = 'projects/local/instances/local/databases'
 const MAIN_FILE = path.resolve(import.meta.dirname, '../main.ts')
 
 export interface StackOptions {
+  /** Gets one line before each step that may take a while. */
   readonly progress?: (line: string) => void
+  /** Ends the start between two steps, with the reason of the signal and with nothing left behind. */
+  readonly signal?: AbortSignal
   /** Replaces lines of `callout.yaml`, e.g. to tighten a limit in a test. */
   readonly editConfig?: (yaml: string) => string
   /** Replaces parts of `nats-server.conf` and of the file that it includes, e.g. to leave the xkey out. */
@@ -57,6 +63,8 @@ export interface LocalStack extends AsyncDisposable {
 /** `callout serve` as a process of its own. */
 export interface RunningService {
   readonly process: ChildProcess
+  /** Has all that it wrote. */
+  readonly logFile: string
   /** Where `/readyz` and `/metrics` are. */
   readonly httpUrl: string
 }
@@ -66,43 +74,57 @@ export interface RunningService {
  * sample grants in place. Everything is in a private temporary directory and on free ports, and ends with this process.
  */
 export async function startLocalStack(options: StackOptions = {}): Promise<LocalStack> {
-  const { progress = () => {} } = options
+  const { signal } = options
+  const progress = (line: string): void => {
+    signal?.throwIfAborted()
+    options.progress?.(line)
+  }
   await using stack = new AsyncDisposableStack()
   const home = privateDirectory('callout-stack')
   stack.defer(() => home.remove())
+  progress('looking for nats-server')
   const { path: natsServerBinary, version } = await locateNatsServer(progress)
-  const emulator = stack.use(await startSpannerEmulator())
-  progress(`the Spanner emulator answers on ${emulator.host}`)
+  const emulator = stack.use(await startEmulator(progress))
+  progress('starting an OpenID provider, which issues the tokens')
   const provider = stack.use(await startOpenIdProvider(options.provider))
-  progress(`the OpenID provider answers on ${provider.issuer}`)
+  await writeFile(path.join(home.path, 'client.secret'), provider.clientSecret, { mode: 0o600 })
 
+  progress('making keys, the tables and some grants')
+  // An emulator that is not ours may have the database of another stack.
+  const databaseId = emulator.pid === undefined ? `callout-${randomBytes(8).toString('hex')}` : 'callout'
+  const databaseName = `${DATABASES}/${databaseId}`
   await setUpLocalStack(
     {
-      database: DATABASE,
+      database: databaseName,
       emulatorHost: emulator.host,
       secretsDirectory: path.join(home.path, 'secrets'),
       natsSecretsDirectory: path.join(home.path, 'secrets'),
       providerSecretsDirectory: home.path,
     },
-    progress,
+    () => signal?.throwIfAborted(),
   )
+  progress(`starting nats-server ${version}`)
   const nats = stack.use(await startNats(home.path, natsServerBinary, options))
-  progress(`nats-server ${version} answers on ${nats.url}`)
 
   const configFile = path.join(home.path, 'callout.yaml')
-  const yaml = calloutYaml(nats.url, provider.issuer)
+  const yaml = calloutYaml(nats.url, provider.issuer, databaseName)
   await writeFile(configFile, options.editConfig?.(yaml) ?? yaml)
   const events = { storeFault() {}, storeRecovered() {} }
-  const database = stack.use(new SpannerDatabase({ database: DATABASE, emulatorHost: emulator.host, clock, events }))
+  const database = stack.use(
+    new SpannerDatabase({ database: databaseName, emulatorHost: emulator.host, clock, events }),
+  )
   const services = stack.use(new AsyncDisposableStack())
   const spannerHost = (await options.spannerFor?.(emulator.host)) ?? emulator.host
+  let replicas = 0
   const startService = async (except: readonly string[] = []): Promise<RunningService> => {
-    const service = await startServiceProcess(configFile, spannerHost, except)
-    services.use(service.process)
-    return service
+    const logFile = path.join(home.path, `service-${(replicas += 1)}.log`)
+    const service = services.use(await startServiceProcess(configFile, spannerHost, logFile))
+    const httpUrl = await untilReady(service, except, signal)
+    return { process: service, logFile, httpUrl }
   }
+  progress('starting the callout service')
   const service = await startService()
-  progress(`the service is ready: ${service.httpUrl}/readyz`)
+  signal?.throwIfAborted()
   const started = stack.move()
   return {
     nats,
@@ -118,6 +140,14 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   }
 }
 
+async function startEmulator(progress: (line: string) => void): Promise<SpannerEmulator> {
+  const source = await locateSpannerEmulator()
+  if (source.kind === 'address') progress(`using the Spanner emulator on ${source.host}`)
+  else
+    progress(`starting the Spanner emulator${source.kind === 'docker' ? ' with Docker, which may fetch it first' : ''}`)
+  return startSpannerEmulator({ source })
+}
+
 async function startNats(home: string, binary: string, { editServerConfig }: StackOptions): Promise<NatsServer> {
   const conf = await readFile(REFERENCE_CONFIG_FILE, 'utf8')
   const keys = await readFile(path.join(home, KEYS_CONFIG_FILE), 'utf8')
@@ -125,7 +155,7 @@ async function startNats(home: string, binary: string, { editServerConfig }: Sta
   return startNatsServer({ config: edit(conf), path: binary, includes: { [KEYS_CONFIG_FILE]: edit(keys) } })
 }
 
-function calloutYaml(natsUrl: string, issuer: string): string {
+function calloutYaml(natsUrl: string, issuer: string, database: string): string {
   return `# The whole configuration of the local stack; everything else has defaults.
 nats: { servers: ['${natsUrl}'], user: auth, password_file: secrets/auth.password }
 callout:
@@ -139,29 +169,32 @@ issuers:
     algorithms: [RS256]
     audiences: [${DEFAULT_AUDIENCE}]
     identity: { groups: { path: [groups] } }
-store: { url: 'spanner://${DATABASE}' }
+store: { url: 'spanner://${database}' }
 http: { listen: '127.0.0.1:0' }
 `
 }
 
-async function startServiceProcess(
-  configFile: string,
-  emulatorHost: string,
-  except: readonly string[],
-): Promise<RunningService> {
+/** Its output goes to a file, so that people can follow it. */
+async function startServiceProcess(configFile: string, emulatorHost: string, logFile: string): Promise<ChildProcess> {
+  await writeFile(logFile, '')
   const env = { ...process.env, SPANNER_EMULATOR_HOST: emulatorHost }
-  const child = await startChild(process.execPath, [MAIN_FILE, 'serve', '--config', configFile], { env })
+  const command = [process.execPath, MAIN_FILE, 'serve', '--config', configFile]
+  const child = await startChild('/bin/sh', ['-c', 'exec "$@" >>"$0" 2>&1', logFile, ...command], { env })
+  return { ...child, log: () => readFileSync(logFile, 'utf8') }
+}
+
+/** Waits for the service, parts that are named excepted, and returns where it serves HTTP. */
+async function untilReady(service: ChildProcess, except: readonly string[], signal?: AbortSignal): Promise<string> {
   const deadline = performance.now() + READY_WITHIN_MS
   for (;;) {
-    const url = /"event":"http_listening","url":"([^"]+)"/.exec(child.log())?.[1]
-    const missing = url === undefined ? ['http'] : await missingParts(url).catch(() => ['http'])
-    if (url !== undefined && missing.every((part) => except.includes(part))) return { process: child, httpUrl: url }
-    if (child.hasExited() || performance.now() > deadline) {
-      await child.stop()
-      const log = lastLines(child.log(), 10)
+    const url = /"event":"http_listening","url":"([^"]+)"/.exec(service.log())?.[1]
+    const missing = url === undefined ? ['http'] : await missingParts(url)
+    if (url !== undefined && missing.every((part) => except.includes(part))) return url
+    if (service.hasExited() || performance.now() > deadline) {
+      const log = lastLines(service.log(), 10)
       throw new Error(`the service did not become ready: ${missing.join(', ')}; the end of its log:\n${log}`)
     }
-    await delay(POLL_MS)
+    await delay(POLL_MS, undefined, signal === undefined ? {} : { signal })
   }
 }
 
