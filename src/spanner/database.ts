@@ -14,6 +14,8 @@ import { DeadlinePassed, isAborted, isSessionLost, isTransient, storeError } fro
 import { Transaction } from './transaction.ts'
 import { queryRequest, rowsOf } from './query.ts'
 import type { Parameters } from './query.ts'
+import { createTurns } from './turns.ts'
+import type { Turns } from './turns.ts'
 import type { Row, ServerTimestamp, Value } from './values.ts'
 
 /** Releasing the session is a courtesy; a server that is down must not hold up the end of the process. */
@@ -63,6 +65,11 @@ export class SpannerDatabase implements AsyncDisposable {
   readonly #sessions: Sessions
   readonly #backoff: Backoff
   readonly #outage: OutageReport
+  /**
+   * Under the emulator only: it takes one transaction at a time, and of two that meet it aborts one, every fifth time the one that
+   * was nearly done. Two commits of 32 rows in flight get 40 % less done there than one after the other.
+   */
+  readonly #turns: Turns | undefined
 
   constructor(options: SpannerDatabaseOptions) {
     const { database, clock, events } = options
@@ -72,6 +79,7 @@ export class SpannerDatabase implements AsyncDisposable {
     this.#sessions = new Sessions({ channel: this.#channel, database, clock })
     this.#backoff = createBackoff(clock, clock.monotonicMs())
     this.#outage = createOutageReport(clock, events)
+    this.#turns = options.emulatorHost === undefined ? undefined : createTurns(clock)
   }
 
   /** Reads rows in key order. One RPC. */
@@ -102,9 +110,14 @@ export class SpannerDatabase implements AsyncDisposable {
       singleUseTransaction: { readWrite: {} },
     } satisfies protos.google.spanner.v1.ICommitRequest
     const retryable = (error: unknown): boolean => isAborted(error) || (options.repeatable && isTransient(error))
-    await this.#run('commit', deadlineMs, retryable, (session) =>
-      this.#channel.call('commit', { ...request, session: session.name }, session.leaderMetadata, deadlineMs),
-    )
+    await this.#run('commit', deadlineMs, retryable, async (session) => {
+      const endTurn = await this.#turns?.take(deadlineMs)
+      try {
+        await this.#channel.call('commit', { ...request, session: session.name }, session.leaderMetadata, deadlineMs)
+      } finally {
+        endTurn?.()
+      }
+    })
   }
 
   /** A strong single-use query. One RPC; for commands of admins, not for the way of a request. */

@@ -38,8 +38,10 @@ function decisionCells(entry: AuditEntry) {
   const { decision } = entry
   const allow = decision.outcome === 'allow' ? decision : undefined
   const deny = decision.outcome === 'deny' ? decision : undefined
+  const shard = int64Value(decisionShard(decision.id))
   return {
-    Shard: int64Value(decisionShard(decision.id)),
+    Shard: shard,
+    DenyShard: deny === undefined ? NULL : shard,
     DecidedAt: timestampValue(decision.decidedAtMs),
     DecisionId: stringValue(decision.id),
     CommittedAt: COMMIT_TIMESTAMP,

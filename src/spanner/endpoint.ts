@@ -31,6 +31,9 @@ export function clientOptions({ emulatorHost }: SpannerEndpoint): ClientOptions 
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     // With the shared pool a fresh channel would get the same dead connection again.
     'grpc.use_local_subchannel_pool': 1,
+    // Retries are ours, with their deadlines; nobody reads channelz. Both cost CPU in each call.
+    'grpc.enable_retries': 0,
+    'grpc.enable_channelz': 0,
   }
   if (emulatorHost === undefined) return channel
   const { hostname, port } = new URL(`http://${emulatorHost}`)

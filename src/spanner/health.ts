@@ -8,7 +8,7 @@ import { COMMIT_TIMESTAMP, stringValue, timestampValue } from './values.ts'
 
 /** A failure shows in `/readyz` within about this time and the timeout below; the load is two small calls. */
 const INTERVAL_MS = 2000
-/** Longer than any request waits: slower than this, no request can be served. */
+/** As long as a request waits by default: slower than this, none can be served. */
 const TIMEOUT_MS = 1500
 
 export interface StoreHealthOptions {

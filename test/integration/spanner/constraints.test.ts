@@ -175,21 +175,21 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
   CK_GrantChanges_Change: [{ Change: s('EDITED') }],
   CK_GrantChanges_ChangedBy: [{ ChangedBy: s('') }],
   CK_GrantChanges_Reason: [{ Reason: s('') }],
-  CK_Decisions_Shard: [
+  CK_Decisions_Complete: [
     { Shard: int64Value(2) },
     { Shard: int64Value(-1), DecisionId: s('x') },
     { Shard: int64Value(16) },
-  ],
-  CK_Decisions_Outcome: [{ Outcome: s('ERROR'), Reason: s('internal') }],
-  CK_Decisions_Reason: [
+    { Outcome: s('ERROR'), Reason: s('internal') },
+    { Outcome: s('allow') },
     { Reason: s('locked') },
-    { Outcome: s('DENY') },
-    { Outcome: s('DENY'), Reason: s('') },
-    { Outcome: s('DENY'), Reason: s('Token missing') },
+    { DenyShard: int64Value(1) },
+    { Outcome: s('DENY'), DenyShard: int64Value(1) },
+    { Outcome: s('DENY'), Reason: s('locked') },
+    { Outcome: s('DENY'), Reason: s('locked'), DenyShard: int64Value(2) },
+    ...['Principal', 'Account', 'Permissions', 'SessionExpiresAt', 'GrantsReadAt'].map((column) => ({
+      [column]: NONE,
+    })),
   ],
-  CK_Decisions_AllowComplete: ['Principal', 'Account', 'Permissions', 'SessionExpiresAt', 'GrantsReadAt'].map(
-    (column) => ({ [column]: NONE }),
-  ),
   CK_SchemaMigrations_State: [{ State: s('HALF') }],
 }
 

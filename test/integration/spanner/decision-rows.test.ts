@@ -57,6 +57,7 @@ test('an admission is stored with everything that is known of it', async () => {
   assert.deepEqual(JSON.parse(String(SkippedGrants)), anAllow().skippedGrants)
   assert.deepEqual(row, {
     Shard: '1',
+    DenyShard: null,
     DecidedAt: '2023-11-14T22:13:20Z',
     DecisionId: anId('1'),
     Outcome: 'ALLOW',
@@ -183,7 +184,7 @@ test('an admission without a principal is refused by the database', async () => 
   const { principal: _principal, ...entry } = anEntry(anAllow())
   await assert.rejects(log.append([entry], inMs(5000)), {
     code: 'ERR_STORE_REFUSED',
-    message: /CK_Decisions_AllowComplete/,
+    message: /CK_Decisions_Complete/,
   })
 })
 

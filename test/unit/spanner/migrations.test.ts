@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RecordedMigration } from '../../../src/spanner/migration-ledger.ts'
+import { migrationChecksum } from '../../../src/spanner/migration.ts'
+import type { Migration } from '../../../src/spanner/migration.ts'
+import { compareSchema, MIGRATIONS, schemaProblem } from '../../../src/spanner/migrations.ts'
+
+const KNOWN: readonly Migration[] = [1, 2].map((version) => ({
+  version,
+  name: `m${version}`,
+  statements: [`S${version}`],
+}))
+
+function recorded(version: number, change: Partial<RecordedMigration> = {}): RecordedMigration {
+  const known = KNOWN.find((migration) => migration.version === version)
+  const checksum = known === undefined ? 'x' : migrationChecksum(known)
+  return { version, name: `m${version}`, checksum, state: 'applied', appliedBy: 'ann', ...change }
+}
+
+test('migrations are numbered from 1 without a gap', () => {
+  assert.deepEqual(
+    MIGRATIONS.map(({ version }) => version),
+    MIGRATIONS.map((_, index) => index + 1),
+  )
+})
+
+test('a migration that databases may have applied is not changed; a change of the schema is a new one', () => {
+  const applied = {
+    policy: 'e0067a0fd4db235d2d0f8d1e2c086634099549928927c28b928dfd3d0fc8b60e',
+    decisions: '0c26fd475edff85516c72da78d1c6b0639ac8fa550200bdda2dfe2f2af2c7ecc',
+  }
+  assert.deepEqual(Object.fromEntries(MIGRATIONS.map((known) => [known.name, migrationChecksum(known)])), applied)
+})
+
+test('every statement of a migration can be run again', () => {
+  for (const statement of MIGRATIONS.flatMap(({ statements }) => statements)) assert.match(statement, / IF NOT EXISTS /)
+})
+
+test('the checksum is that of the statements and nothing else', () => {
+  const [one, two] = KNOWN.map(migrationChecksum)
+  assert.notEqual(one, two)
+  assert.equal(migrationChecksum({ version: 9, name: 'other', statements: ['S1'] }), one)
+})
+
+test('a schema is accepted only when it is exactly the known one', () => {
+  const cases: [readonly RecordedMigration[], number, RegExp | undefined][] = [
+    [[], 0, /is at version 0, this release needs 2: run "callout schema apply"/],
+    [[recorded(1)], 1, /is at version 1, this release needs 2/],
+    [[recorded(2)], 0, /is at version 0, this release needs 2/],
+    [[recorded(1), recorded(2)], 2, undefined],
+    [[recorded(1), recorded(2, { state: 'applying' })], 1, /migration 0002 m2 of the schema is not finished/],
+    [[recorded(1, { checksum: 'y' }), recorded(2)], 2, /migration 0001 m1 was applied with other statements/],
+    [[recorded(1), recorded(2), recorded(3)], 3, /holds migration 0003 m3, which this release does not know/],
+  ]
+  for (const [records, version, problem] of cases) {
+    const status = compareSchema(KNOWN, records)
+    assert.equal(status.version, version)
+    const text = schemaProblem(status)
+    if (problem === undefined) assert.equal(text, undefined)
+    else assert.match(text ?? 'accepted', problem)
+    assert.ok(!text?.includes('\n'))
+  }
+})
