@@ -1,0 +1,25 @@
+import type { Figure, Figures } from './figure.ts'
+
+/** What the project aims at on two cores that everything shares. */
+export interface Judgement {
+  readonly aim: string
+  readonly measured: Figure
+  readonly met: boolean
+}
+
+/** Compares; a figure that this machine could not give is left out. */
+export function judge(figures: Readonly<Record<string, Figures>>): Judgement[] {
+  const aims: readonly (readonly [string, Figure | undefined, (value: number) => boolean])[] = [
+    ['at least 1000 admitted connections a second, end to end', figures['endToEnd']?.['rate'], (rate) => rate >= 1000],
+    ['p99 below 100 ms at 500 connections a second', figures['endToEndAt500']?.['p99'], (ms) => ms < 100],
+    [
+      'below 0.5 ms of processor time of the service for a decision',
+      figures['endToEnd']?.['cpuPerDecision.service'],
+      (ms) => ms < 0.5,
+    ],
+    ['at most 300 MiB resident in the service', figures['endToEnd']?.['rssPeak.service'], (mib) => mib <= 300],
+  ]
+  return aims.flatMap(([aim, measured, isMet]) =>
+    measured === undefined ? [] : [{ aim, measured, met: isMet(measured.value) }],
+  )
+}
