@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
 import { DECISION_ID_RANDOM_BYTES, decisionId } from '../core/decision-id.ts'
@@ -27,7 +28,7 @@ import { createPolicyReader } from '../spanner/policy-store.ts'
 import { createEvents } from '../telemetry/events.ts'
 import { HttpEndpoints } from '../telemetry/http.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { SERVICE_VERSION } from './version.ts'
 
 /** Denials that were answered at once still want their row; so many may wait behind the requests in flight. */
@@ -49,6 +50,7 @@ export interface ComposeOptions {
   /** `SPANNER_EMULATOR_HOST`, if set. */
   readonly emulatorHost: string | undefined
   readonly logger: Logger
+  readonly metrics: Metrics
   readonly instanceId: string
   /** Gives up starting. */
   readonly signal: AbortSignal
@@ -60,9 +62,8 @@ export interface ComposeOptions {
  * Disposal stops in the reverse order, so that requests in flight find everything they need.
  */
 export async function startCallout(options: ComposeOptions): Promise<CalloutService> {
-  const { config, secrets, logger, instanceId, signal } = options
+  const { config, secrets, logger, metrics, instanceId, signal } = options
   await using stack = new AsyncDisposableStack()
-  const metrics = createMetrics({ version: SERVICE_VERSION })
   const events = createEvents({ logger, metrics, clock })
   const probes: ReadinessProbe[] = []
   const http = stack.use(await HttpEndpoints.listen({ listen: config.http.listen, probes, metrics, logger }))
@@ -172,9 +173,7 @@ async function knownSchema(
       if (!(error instanceof CalloutError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error
       waitingFor(error.message)
     }
-    await new Promise((resolve) => {
-      setTimeout(resolve, SCHEMA_RETRY_MS)
-    })
+    await delay(SCHEMA_RETRY_MS, undefined, { signal })
   }
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { hostname } from 'node:os'
 import { createLogger } from '../telemetry/logger.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
 import { newInstanceId, startCallout, type CalloutService } from './compose.ts'
 import { loadConfig, loadConfigSecrets } from './configuration.ts'
 import { CommandFailure, EXIT, type CliIo } from './io.ts'
@@ -18,7 +19,12 @@ export async function serve({ configFile }: { readonly configFile: string }, io:
   const config = await loadConfig(configFile)
   const secrets = await loadConfigSecrets(configFile, config, io)
   const instanceId = newInstanceId()
-  const logger = createLogger({ level: config.log.level, fields: { instanceId, host: hostname() } })
+  const metrics = createMetrics({ version: SERVICE_VERSION })
+  const logger = createLogger({
+    level: config.log.level,
+    fields: { instanceId, host: hostname() },
+    onDropped: () => metrics.logLinesDropped.inc(),
+  })
   const stopping = new AbortController()
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping.signal.aborted) process.kill(process.pid, 'SIGKILL')
@@ -29,7 +35,7 @@ export async function serve({ configFile }: { readonly configFile: string }, io:
   process.on('SIGINT', stop)
   try {
     logger.info({ event: 'starting', version: SERVICE_VERSION }, 'callout is starting')
-    const options = { config, secrets, logger, instanceId, signal: stopping.signal }
+    const options = { config, secrets, logger, metrics, instanceId, signal: stopping.signal }
     const service = await started({ ...options, emulatorHost: io.env['SPANNER_EMULATOR_HOST'] })
     if (service === undefined) return EXIT.ok
     logger.info({ event: 'started', http: service.httpUrl }, 'callout is serving')

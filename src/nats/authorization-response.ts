@@ -3,7 +3,7 @@ import type { Allow } from '../core/decision.ts'
 import type { Permissions, SubjectPermission } from '../core/permissions.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import { parseSubjectPattern, problemOfQueue } from '../core/subject.ts'
-import type { Clock, UserJwtIssuer } from '../service/ports.ts'
+import type { Answer, Clock, UserJwtIssuer } from '../service/ports.ts'
 import { encodeJwt, parseJwt } from './jwt.ts'
 import type { JwtClaims } from './jwt.ts'
 import type { SigningKey } from './keys.ts'
@@ -14,9 +14,6 @@ const NO_LIMIT = -1
 
 /** The issuer keys whose seeds we hold, by their public key. */
 export type SigningKeys = ReadonlyMap<string, SigningKey>
-
-/** What goes back to the server for a request: a user JWT, or the constant text `<reason> <decision id>`. */
-export type Answer = { readonly allow: string } | { readonly deny: string }
 
 export type EncodeResponse = (request: AuthorizationRequest, answer: Answer) => Uint8Array
 

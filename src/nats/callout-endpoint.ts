@@ -1,11 +1,11 @@
 import { MsgImpl } from '@nats-io/transport-node'
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import type { AuthorizationRequest } from '../core/request.ts'
-import type { CalloutEvents, Delivery, ReadinessProbe } from '../service/events.ts'
-import type { Clock } from '../service/ports.ts'
+import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
+import type { Clock, RequestHandler, Respond } from '../service/ports.ts'
 import { SERVER_XKEY_HEADER } from './authorization-request.ts'
 import type { DecodeRequest, DecodedRequest, Seal } from './authorization-request.ts'
-import type { Answer, EncodeResponse } from './authorization-response.ts'
+import type { EncodeResponse } from './authorization-response.ts'
 
 /** Where nats-server asks (`server/auth_callout.go` AuthCalloutSubject). */
 export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
@@ -15,21 +15,6 @@ export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
  * headers.
  */
 const HEADER_BYTES_MAX = 4096
-
-/**
- * Sends the answer to a request, once: encodes, signs, seals if the request was sealed, publishes. `late` when the
- * deadline passed before the answer could go out, `failed` when it could not be sent; then nothing was published.
- * `sent` means handed to the socket, not received. Never throws.
- */
-export type Respond = (answer: Answer) => Delivery
-
-export interface RequestHandler {
-  /**
-   * Decides on one genuine request and calls `respond`. `receivedAtMs` is a point on `clock.monotonicMs()`, `openMs`
-   * what opening, decoding and verifying took. A rejection is a bug: it is reported, and the request goes unanswered.
-   */
-  handle(request: AuthorizationRequest, receivedAtMs: number, openMs: number, respond: Respond): Promise<void>
-}
 
 export interface CalloutEndpointOptions {
   readonly connection: NatsConnection

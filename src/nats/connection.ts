@@ -14,6 +14,11 @@ export type NatsCredentials =
 export interface NatsLinkOptions {
   readonly servers: readonly string[]
   readonly credentials: NatsCredentials
+  /**
+   * PEM texts: certificates to trust in place of the system's, and our own. When set, or when a server is named with `tls://`, a
+   * server that offers no TLS is refused; the library by itself would go on in the clear.
+   */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string }
   /** Shown by the server's monitoring. */
   readonly name: string
   readonly clock: Clock
@@ -60,6 +65,7 @@ export class NatsLink implements AsyncDisposable {
     this.#options = options
     this.#connectOptions = {
       ...authentication(options.credentials),
+      ...(wantsTls(options) ? { tls: { ...options.tls } } : {}),
       servers: [...options.servers],
       name: options.name,
       timeout: HANDSHAKE_TIMEOUT_MS,
@@ -173,6 +179,10 @@ export class NatsLink implements AsyncDisposable {
     await promise
     cancel()
   }
+}
+
+function wantsTls({ tls, servers }: NatsLinkOptions): boolean {
+  return tls !== undefined || servers.some((server) => server.startsWith('tls://'))
 }
 
 function authentication(credentials: NatsCredentials): NodeConnectionOptions {

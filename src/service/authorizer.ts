@@ -9,14 +9,17 @@ import type { AuthorizationRequest, TokenSource } from '../core/request.ts'
 import type { AuditWriter } from './audit-writer.ts'
 import { within } from './deadline.ts'
 import type { CalloutEvents, Delivery, Stage, StageDurations } from './events.ts'
-import type { Clock, DeadlineMs, PolicyReader, TokenVerifier, UserJwtIssuer } from './ports.ts'
+import type {
+  Answer,
+  Clock,
+  DeadlineMs,
+  PolicyReader,
+  RequestHandler,
+  Respond,
+  TokenVerifier,
+  UserJwtIssuer,
+} from './ports.ts'
 import { tokenOf } from './token-source.ts'
-
-/** What nats-server is told: the user JWT of an admission, or `reason decision-id` of a refusal, nothing more. */
-export type Answer = { readonly allow: string } | { readonly deny: string }
-
-/** Puts an answer on the wire; `failed` when it could not. */
-export type Respond = (answer: Answer) => Delivery
 
 export interface AuthorizerOptions {
   readonly verifier: TokenVerifier
@@ -63,7 +66,7 @@ interface Attempt {
  * recorded, except a denial whose row could not be written (counted, and alarmed on). An allow that could not be recorded
  * becomes a denial. Nothing is answered after the deadline.
  */
-export class Authorizer {
+export class Authorizer implements RequestHandler {
   readonly #options: AuthorizerOptions
   #inFlight = 0
 

@@ -4,6 +4,7 @@ import type { Grant, Lock, Policy, RoleBinding } from '../core/grant.ts'
 import type { Identity, TokenFacts } from '../core/identity.ts'
 import type { DenyReason } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
+import type { Delivery } from './events.ts'
 
 /** A point on `Clock.monotonicMs()` after which the answer is of no use to the caller. */
 export type DeadlineMs = number
@@ -63,6 +64,25 @@ export interface DecisionLog {
 /** Makes the signed user JWT of an allow and checks it before returning. Throws only on a bug. Pure CPU. */
 export interface UserJwtIssuer {
   issue(allow: Allow, request: AuthorizationRequest, userName: string): string
+}
+
+/** What nats-server is told: the user JWT of an admission, or `reason decision-id` of a refusal, nothing more. */
+export type Answer = { readonly allow: string } | { readonly deny: string }
+
+/**
+ * Sends the answer to a request, once: encodes, signs, seals if the request was sealed, publishes. `late` when the deadline
+ * passed before the answer could go out, `failed` when it could not be sent; then nothing was published. `sent` means
+ * handed to the socket, not received. Never throws.
+ */
+export type Respond = (answer: Answer) => Delivery
+
+/** Decides on one genuine request and calls `respond`. A rejection is a bug: the request goes unanswered. */
+export interface RequestHandler {
+  /**
+   * @param receivedAtMs point on `clock.monotonicMs()` when the message arrived.
+   * @param openMs milliseconds that opening, decoding and verifying the request took.
+   */
+  handle(request: AuthorizationRequest, receivedAtMs: number, openMs: number, respond: Respond): Promise<void>
 }
 
 /** A grant as an admin adds it; the store assigns nothing but the time. */

@@ -13,9 +13,8 @@ import {
   createUserJwtIssuer,
   signingKeysByPublicKey,
 } from '../../src/nats/authorization-response.ts'
-import type { Answer } from '../../src/nats/authorization-response.ts'
+import type { Answer, Respond } from '../../src/service/ports.ts'
 import { CalloutEndpoint } from '../../src/nats/callout-endpoint.ts'
-import type { Respond } from '../../src/nats/callout-endpoint.ts'
 import { NatsLink } from '../../src/nats/connection.ts'
 import type { NatsCredentials } from '../../src/nats/connection.ts'
 import { createSigningKey, createXKey } from '../../src/nats/keys.ts'

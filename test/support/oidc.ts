@@ -238,14 +238,15 @@ export function publicPem({ privateKey }: Signer): string {
   return createPublicKey(privateKey).export({ format: 'pem', type: 'spki' }).toString()
 }
 
-/** A fresh certificate for 127.0.0.1 that vouches for itself (X.509 v3, RFC 5280), valid until 2049. */
+/** A fresh certificate for 127.0.0.1 and localhost that vouches for itself (X.509 v3, RFC 5280), valid until 2049. */
 export function selfSignedCertificate(): { key: string; cert: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ecdsaWithSha256 = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'))
   const commonName = der(0x30, Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from('key server')))
   const name = der(0x30, der(0x31, commonName))
   const validity = der(0x30, der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from('491231235959Z')))
-  const loopback = der(0x04, der(0x30, der(0x87, Buffer.from([127, 0, 0, 1]))))
+  const names = [der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from('localhost'))]
+  const loopback = der(0x04, der(0x30, ...names))
   const alternativeName = der(0x30, Buffer.from('0603551d11', 'hex'), loopback)
   const body = der(
     0x30,
@@ -269,9 +270,10 @@ export function selfSignedCertificate(): { key: string; cert: string } {
   }
 }
 
-/** Tag, length and content of one element (ITU-T X.690 §8.1). */
+/** Tag, length in the shortest form (DER) and content of one element (ITU-T X.690 §8.1, §10.1). */
 function der(tag: number, ...content: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(content)
-  const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...length]), body])
+  const { length } = body
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...size]), body])
 }

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { startLocalStack, type LocalStack, type RunningService } from '../../src/dev/stack.ts'
+import { isAdmitted } from '../support/clients.ts'
+import { inMs, until } from '../support/spanner.ts'
+
+const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+
+let stack: LocalStack
+let token: string
+
+before(async () => {
+  stack = await startLocalStack()
+  token = await stack.provider.clientCredentials('orders-service')
+})
+after(() => stack?.[Symbol.asyncDispose]())
+
+/** Keeps `lanes` clients connecting one after the other until told to stop; counts what became of them. */
+function steadyConnects(lanes: number): { stop(): Promise<{ admitted: number; refused: number }> } {
+  const stopping = new AbortController()
+  let admitted = 0
+  let refused = 0
+  const lane = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      if (await isAdmitted(stack, { token }).catch(() => false)) admitted += 1
+      else refused += 1
+    }
+  }
+  const running = Promise.all(Array.from({ length: lanes }, lane))
+  return {
+    async stop() {
+      stopping.abort()
+      await running
+      return { admitted, refused }
+    },
+  }
+}
+
+suite('SIGTERM', () => {
+  test('under load loses no request, answers what is in flight and exits 0', async () => {
+    const other = await stack.startService()
+    const load = steadyConnects(8)
+    await until('connects are under way', 5000, async () => (await rows()) > 40)
+    other.process.signal('SIGTERM')
+    const { code } = await other.process.exited
+    const seen = await rows()
+    await until('the other member goes on', 5000, async () => (await rows()) > seen + 20)
+    const { admitted, refused } = await load.stop()
+    assert.equal(code, 0)
+    assert.equal(refused, 0, `${admitted} admitted`)
+    assert.match(other.process.log(), /"event":"stopped"/)
+  })
+
+  test('during the start ends the start', async () => {
+    stack.emulator.signal('SIGSTOP')
+    const starting = stack.startService(['schema', 'nats', 'subscription'])
+    const service = await starting
+    service.process.signal('SIGTERM')
+    assert.equal((await service.process.exited).code, 0)
+    stack.emulator.signal('SIGCONT')
+  })
+})
+
+suite(`kill -9 at any instant (SEED=${SEED})`, () => {
+  test('leaves no connection without a durable ALLOW row', async () => {
+    const random = seeded(SEED)
+    const system = await systemConnection()
+    const connected = new Set<string>()
+    system.subscribe('$SYS.ACCOUNT.*.CONNECT', {
+      callback: (_, message) => {
+        const event = message.json<{ server: { id: string }; client: { id: number; user?: string } }>()
+        if (event.client.user?.startsWith('client:') === true) connected.add(`${event.server.id} ${event.client.id}`)
+      },
+    })
+    await system.flush()
+    const load = steadyConnects(8)
+    let victim: RunningService | undefined
+    for (let round = 0; round < 4; round += 1) {
+      victim = await stack.startService()
+      const waitUntil = connected.size + 5 + Math.floor(random() * 40)
+      await until('clients connect', 10_000, async () => connected.size >= waitUntil)
+      victim.process.signal('SIGKILL')
+      await victim.process.exited
+    }
+    await load.stop()
+    await system.flush()
+    const allowed = await allowedConnections()
+    const unaudited = [...connected].filter((connection) => !allowed.has(connection))
+    assert.ok(connected.size > 20, `${connected.size} connections seen`)
+    assert.deepEqual(unaudited, [])
+    await system.close()
+  })
+})
+
+async function rows(): Promise<number> {
+  const [row] = await stack.database.query('SELECT COUNT(*) FROM Decisions', {}, inMs(10_000))
+  return Number(row?.[0]?.stringValue)
+}
+
+async function allowedConnections(): Promise<Set<string>> {
+  const found = await stack.database.query(
+    "SELECT CONCAT(ServerId, ' ', CAST(ConnectionId AS STRING)) FROM Decisions WHERE Outcome = 'ALLOW'",
+    {},
+    inMs(10_000),
+  )
+  return new Set(found.map((row) => row[0]?.stringValue ?? ''))
+}
+
+async function systemConnection(): Promise<NatsConnection> {
+  const pass = (await readFile(path.join(stack.directory, 'secrets', 'sys.password'), 'utf8')).trim()
+  return connect({ servers: stack.nats.url, user: 'sys', pass })
+}
+
+/** mulberry32 */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
