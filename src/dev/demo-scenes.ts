@@ -1,6 +1,5 @@
 import { writeTable } from '../cli/table.ts'
 import { compareDecisions, DECISIONS_SQL, matchingRows, readDecisions, writeDecisions } from './audit-table.ts'
-import type { DecisionRow } from './audit-table.ts'
 import { absentClient, connectClient, type DemoClient } from './demo-client.ts'
 import { OBSERVER_GRANT, REFUSED_GUESTS, WELCOME_GUESTS, type Guest } from './demo-guests.ts'
 import { tryPermissions, tryQueueGroup, type Cast } from './demo-permissions.ts'
@@ -8,6 +7,9 @@ import { indented, say, type DemoStage } from './demo-stage.ts'
 
 /** Far more than a demo has. */
 const GRANTS_SHOWN_MAX = 50
+
+const ABOUT_ROWS =
+  'No principal: what an unproven token says about its owner counts for nothing. No token is ever stored.'
 
 /** Plays everything that the stack is good for. Steps that fail are counted; throws when it cannot go on. */
 export async function playScenes(stage: DemoStage): Promise<void> {
@@ -99,14 +101,13 @@ export function describeAnswer(
 }
 
 async function showRecord(stage: DemoStage): Promise<void> {
+  const { stack, expectations, io } = stage
   say(stage, '4. Every decision is on record', DECISIONS_SQL, '')
-  const rows: readonly DecisionRow[] = await readDecisions(stage.stack.database)
-  writeDecisions(indented(stage.io), rows)
-  stage.io.stdout.write(
-    '\n  No principal: what an unproven token says about its owner counts for nothing. No token is ever stored.\n',
-  )
   const expected = [...Object.values<Guest>(WELCOME_GUESTS), ...REFUSED_GUESTS].map((guest) => guest.expected)
-  await stage.expectations.step('the table holds', matchingRows(expected.length), async () =>
-    compareDecisions(rows, expected),
-  )
+  await expectations.step('the table holds', matchingRows(expected.length), async () => {
+    const rows = await readDecisions(stack.database)
+    writeDecisions(indented(io), rows)
+    io.stdout.write(`\n  ${ABOUT_ROWS}\n`)
+    return compareDecisions(rows, expected)
+  })
 }
