@@ -61,7 +61,7 @@ const nats = z
     tls: tls.optional(),
     system: z
       .strictObject({
-        user: setting(userName, 'text', 'User of the system account, to list and end sessions.'),
+        user: setting(userName, 'text', 'User of the system account. Checked; nothing uses it yet.'),
         password_file: setting(file(), 'file', 'Password of `nats.system.user`.'),
       })
       .optional(),

@@ -31,7 +31,7 @@ export interface RoleBinding extends ValidityWindow {
 /** One row of `Locks`: whoever the target names is refused, before any grant is looked at. */
 export interface Lock {
   readonly id: string
-  /** A principal. */
+  /** A principal, but no role: whoever holds a role is locked as a user, client or group. */
   readonly target: string
   readonly expiresAtMs?: number
 }

@@ -34,7 +34,6 @@ export const DENY_REASONS = {
   session_too_short: 'the token or a grant ends before session.min_remaining has passed',
   grants_unavailable: 'the grants could not be read in time; says nothing about the client',
   audit_unavailable: 'the decision could not be recorded in time, so it was not an admission',
-  deadline_exceeded: 'the decision was not ready before the deadline',
   overloaded: 'too many requests were in flight',
   internal: 'a bug; the log has the details',
 } as const

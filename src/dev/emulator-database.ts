@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { v1 } from '@google-cloud/spanner-api'
 import { clientOptions } from '../spanner/endpoint.ts'
@@ -10,9 +11,10 @@ const RETRY_MS = 250
 
 /**
  * Makes instance and database in an emulator; what exists already is left as it is. Waits for an emulator that is still
- * starting. `database` is `projects/P/instances/I/databases/D`.
+ * starting. `database` is `projects/P/instances/I/databases/D`; a new, empty one with a name of its own when absent, so that
+ * tests of several processes can share an emulator. Returns its name.
  */
-export async function createEmulatorDatabase(emulatorHost: string, database: string): Promise<void> {
+export async function createEmulatorDatabase(emulatorHost: string, database = freshName()): Promise<string> {
   const [, project, instance, name] = /^projects\/([^/]+)\/instances\/([^/]+)\/databases\/([^/]+)$/.exec(database) ?? []
   if (project === undefined || instance === undefined || name === undefined) {
     throw new TypeError(`${database} is not the name of a database`)
@@ -34,9 +36,14 @@ export async function createEmulatorDatabase(emulatorHost: string, database: str
       const [operation] = await databases.createDatabase(request, call)
       await operation.promise()
     })
+    return database
   } finally {
     await Promise.all([instances.close(), databases.close()])
   }
+}
+
+function freshName(): string {
+  return `projects/local/instances/local/databases/db-${randomBytes(8).toString('hex')}`
 }
 
 async function untilDone(create: () => Promise<void>): Promise<void> {

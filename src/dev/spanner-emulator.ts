@@ -2,9 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { v1 } from '@google-cloud/spanner-api'
-import { clientOptions } from '../spanner/endpoint.ts'
-import { STATUS } from '../spanner/status.ts'
 import { lastLines, runCommand, startChild } from './child-process.ts'
 import type { ChildProcess } from './child-process.ts'
 import { freePort } from './free-port.ts'
@@ -23,8 +20,6 @@ const POLL_MS = 5
 const COMMAND_TIMEOUT_MS = 10_000
 /** Another process may take the port between the probe and the emulator's own listen. */
 const PORT_ATTEMPTS_MAX = 5
-/** Both are done by the time the emulator answers. Without the retries of the client's defaults, which go on for minutes. */
-const CREATE_OPTIONS = { timeout: 10_000, retry: null }
 
 export interface SpannerEmulatorOptions {
   /** Located (see `locateSpannerEmulator`) when absent. */
@@ -159,36 +154,5 @@ async function accepts(port: number): Promise<boolean> {
     return false
   } finally {
     socket.destroy()
-  }
-}
-
-/**
- * Makes an instance (once) and a new, empty database on an emulator. Returns its full name. Tests and demos of several processes can
- * so share one emulator.
- */
-export async function createEmulatorDatabase(
-  emulatorHost: string,
-  id = `db-${randomBytes(8).toString('hex')}`,
-): Promise<string> {
-  const options = clientOptions({ emulatorHost })
-  const instances = new v1.InstanceAdminClient(options)
-  const databases = new v1.DatabaseAdminClient(options)
-  try {
-    const parent = 'projects/emulator'
-    const instance = { config: `${parent}/instanceConfigs/emulator-config`, displayName: 'callout', nodeCount: 1 }
-    await ignoringExisting(instances.createInstance({ parent, instanceId: 'callout', instance }, CREATE_OPTIONS))
-    const statement = { parent: `${parent}/instances/callout`, createStatement: `CREATE DATABASE \`${id}\`` }
-    await databases.createDatabase(statement, CREATE_OPTIONS)
-    return `${parent}/instances/callout/databases/${id}`
-  } finally {
-    await Promise.all([instances.close(), databases.close()])
-  }
-}
-
-async function ignoringExisting(work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (error) {
-    if ((error as { code?: number }).code !== STATUS.alreadyExists) throw error
   }
 }

@@ -21,7 +21,6 @@ const OUR_OWN_REASONS: ReadonlySet<DenyReason> = new Set([
   'issuer_unavailable',
   'grants_unavailable',
   'audit_unavailable',
-  'deadline_exceeded',
   'overloaded',
   'internal',
 ])

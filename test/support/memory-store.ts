@@ -72,7 +72,7 @@ export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
   async addLock(lock: Lock & { readonly reason: string; readonly createdBy: string }): Promise<void> {
     const { reason, createdBy: _createdBy, ...row } = lock
     if (this.#locks.some(({ id }) => id === row.id)) throw conflict()
-    refuse('CK_Locks_Target', 'problem' in parsePrincipal(row.target))
+    refuse('CK_Locks_Target', 'problem' in parsePrincipal(row.target) || row.target.startsWith('role:'))
     refuse('CK_Locks_Reason', reason.trim() === '')
     this.#commits++
     this.#locks.push(row)

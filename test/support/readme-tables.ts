@@ -12,12 +12,25 @@ const TABLES: Readonly<Record<string, () => string>> = {
       ['Setting', 'Type', 'Default', 'Meaning'],
       CONFIG_REFERENCE.map((setting) => [code(setting.path), setting.type, code(setting.default), setting.meaning]),
     ),
-  reasons: () => table(['Reason', 'Meaning'], Object.entries(DENY_REASONS).map(([reason, meaning]) => [code(reason), meaning])),
-  aborts: () => table(['Code', 'Meaning'], Object.entries(ABORT_CODES).map(([abort, meaning]) => [code(abort), meaning])),
+  reasons: () =>
+    table(
+      ['Reason', 'Meaning'],
+      Object.entries(DENY_REASONS).map(([reason, meaning]) => [code(reason), meaning]),
+    ),
+  aborts: () =>
+    table(
+      ['Code', 'Meaning'],
+      Object.entries(ABORT_CODES).map(([abort, meaning]) => [code(abort), meaning]),
+    ),
   metrics: () =>
     table(
       ['Metric', 'Type', 'Labels', 'Meaning'],
-      METRICS_REFERENCE.map((metric) => [code(metric.name), metric.type, metric.labels.map(code).join(', '), metric.meaning]),
+      METRICS_REFERENCE.map((metric) => [
+        code(metric.name),
+        metric.type,
+        metric.labels.map(code).join(', '),
+        metric.meaning,
+      ]),
     ),
 }
 
@@ -33,7 +46,8 @@ export function withTables(readme: string): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line), ''].join('\n')
 }
 

@@ -1,4 +1,5 @@
-import { startSpannerEmulator, createEmulatorDatabase } from '../../src/dev/spanner-emulator.ts'
+import { createEmulatorDatabase } from '../../src/dev/emulator-database.ts'
+import { startSpannerEmulator } from '../../src/dev/spanner-emulator.ts'
 import type { SpannerEmulator, SpannerEmulatorOptions } from '../../src/dev/spanner-emulator.ts'
 import { locateSpannerEmulator } from '../../src/dev/locate-spanner-emulator.ts'
 import { systemClock } from '../../src/service/clock.ts'
@@ -30,7 +31,7 @@ export async function createTestDatabase(emulatorHost: string): Promise<TestData
 
 /** Makes a database that went with its emulator again, empty, and brings its schema to this release. */
 export async function recreateDatabase(emulatorHost: string, name: string): Promise<void> {
-  await createEmulatorDatabase(emulatorHost, name.split('/').at(-1))
+  await createEmulatorDatabase(emulatorHost, name)
   await applySchema(emulatorHost, name)
 }
 

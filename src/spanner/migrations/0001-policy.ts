@@ -68,7 +68,7 @@ export const policy: Migration = {
   Reason STRING(1024) NOT NULL,
   CreatedBy STRING(256) NOT NULL,
   CreatedAt TIMESTAMP NOT NULL OPTIONS (allow_commit_timestamp = true),
-  CONSTRAINT CK_Locks_Target CHECK (REGEXP_CONTAINS(Target, r'^(?:${PERSON_OR_GROUP}|${ROLE})$')),
+  CONSTRAINT CK_Locks_Target CHECK (REGEXP_CONTAINS(Target, r'^(?:${PERSON_OR_GROUP})$')),
   CONSTRAINT CK_Locks_LockId CHECK (REGEXP_CONTAINS(LockId, r'${ID}')),
   CONSTRAINT CK_Locks_Reason CHECK (TRIM(Reason) != ''),
   CONSTRAINT CK_Locks_CreatedBy CHECK (TRIM(CreatedBy) != '')

@@ -168,7 +168,7 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
   CK_RoleBindings_Window: [{ ValidUntil: at(NOW_MS) }],
   CK_RoleBindings_Reason: [{ Reason: s('') }],
   CK_RoleBindings_CreatedBy: [{ CreatedBy: s('') }],
-  CK_Locks_Target: ['alice', 'user:corp:', '*'].map((text) => ({ Target: s(text) })),
+  CK_Locks_Target: ['alice', 'user:corp:', '*', 'role:reader'].map((text) => ({ Target: s(text) })),
   CK_Locks_LockId: [{ LockId: s('') }, { LockId: s('a b') }],
   CK_Locks_Reason: [{ Reason: s('') }],
   CK_Locks_CreatedBy: [{ CreatedBy: s('') }],

@@ -6,7 +6,8 @@ import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { promisify } from 'node:util'
 import { locateSpannerEmulator } from '../../../src/dev/locate-spanner-emulator.ts'
-import { createEmulatorDatabase, startSpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
+import { createEmulatorDatabase } from '../../../src/dev/emulator-database.ts'
+import { startSpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { inMs, openDatabase, startOwnEmulator, until } from '../../support/spanner.ts'
 
 let directory: string
@@ -85,11 +86,12 @@ suite('running the emulator', () => {
   test('it comes back empty on the same port', async () => {
     await using emulator = await startOwnEmulator()
     const { host, pid } = emulator
-    await createEmulatorDatabase(host, 'one')
+    await using connection = openDatabase(host, await createEmulatorDatabase(host))
+    await connection.database.query('SELECT 1', {}, inMs(5000))
     await emulator.restart()
     assert.equal(emulator.host, host)
     assert.notEqual(emulator.pid, pid)
-    await createEmulatorDatabase(host, 'one')
+    await assert.rejects(connection.database.query('SELECT 1', {}, inMs(5000)), /not found/i)
   })
 
   test('an emulator that is not ours is used and never touched', async () => {
