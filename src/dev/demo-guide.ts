@@ -40,8 +40,9 @@ ${title('A token for a person', 'alice, bob (no grants) or mallory (locked)')}
   LOGIN=$(curl -s $ISSUER/device/auth -d scope=connect ${form})
   echo "$LOGIN" | field verification_uri_complete
   ${style.quiet('… open the page that this prints (a private window for each person), type the name, come back, and')}
-  export TOKEN=$(curl -s $ISSUER/token ${form} -d device_code=$(echo "$LOGIN" | field device_code) \\
-    -d grant_type=urn:ietf:params:oauth:grant-type:device_code | field access_token)
+  export TOKEN=$(curl -s $ISSUER/token ${form} \\
+    -d grant_type=urn:ietf:params:oauth:grant-type:device_code \\
+    -d device_code=$(echo "$LOGIN" | field device_code) | field access_token)
 
 ${title('Connect with the nats command line', 'alice and observer may listen, orders-service may send')}
   nats --user me --password "$TOKEN" sub 'orders.>'
