@@ -64,7 +64,7 @@ export function writeDecisions(io: CliIo, rows: readonly DecisionRow[]): void {
     io,
     ['TIME (UTC)', 'OUTCOME', 'REASON', 'PRINCIPAL', 'ACCOUNT', 'CLIENT', 'DECISION'],
     rows.map((row) => [
-      /T([\d:]+(?:\.\d{1,3})?)/.exec(row.decidedAt)?.[1] ?? row.decidedAt,
+      timeOfDay(row.decidedAt),
       row.outcome,
       row.reason ?? '-',
       row.principal ?? '-',
@@ -73,6 +73,12 @@ export function writeDecisions(io: CliIo, rows: readonly DecisionRow[]): void {
       `…${row.decisionId.slice(-SHORT_ID_DIGITS)}`,
     ]),
   )
+}
+
+/** To the millisecond; Spanner leaves out zeros at the end. */
+function timeOfDay(timestamp: string): string {
+  const [, time, fraction = ''] = /T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(timestamp) ?? []
+  return time === undefined ? timestamp : `${time}.${fraction.slice(0, 3).padEnd(3, '0')}`
 }
 
 /** `one row for each of <n> connections, as expected`, or every difference. */

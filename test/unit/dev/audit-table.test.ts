@@ -56,4 +56,15 @@ suite('the rows of a demo', () => {
     const [, line] = stdout().split('\n')
     assert.equal(line, '03:04:05.678  DENY     signature_invalid  -          -        forged  …b2cb2214')
   })
+
+  for (const [decidedAt, shown] of [
+    ['2026-01-02T03:04:05Z', '03:04:05.000'],
+    ['2026-01-02T03:04:05.6Z', '03:04:05.600'],
+  ] as const) {
+    test(`are printed with the milliseconds that Spanner leaves out: ${shown}`, () => {
+      const { io, stdout } = recordingIo()
+      writeDecisions(io, [rowFor(FORGED, { decidedAt })])
+      assert.ok(stdout().includes(`\n${shown}  DENY`))
+    })
+  }
 })
