@@ -82,8 +82,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const tls = secrets.nats.tls === undefined ? {} : { tls: secrets.nats.tls }
   const link = stack.use(new NatsLink({ servers, credentials, ...tls, name: `callout ${instanceId}`, clock, events }))
   probes.push(link.probe)
-  signal.addEventListener('abort', () => void link.close(), { once: true })
-  const connection = await link.open()
+  const connection = await openUnlessAborted(link, signal)
 
   const signingKeys = signingKeysOf(secrets)
   const endpoint = stack.use(
@@ -174,6 +173,18 @@ async function knownSchema(
       waitingFor(error.message)
     }
     await delay(SCHEMA_RETRY_MS, undefined, { signal })
+  }
+}
+
+/** A signal ends the attempts to connect; once there is a connection, it has to outlive the signal until all is answered. */
+async function openUnlessAborted(link: NatsLink, signal: AbortSignal): ReturnType<NatsLink['open']> {
+  const giveUp = (): void => void link.close()
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    signal.throwIfAborted()
+    return await link.open()
+  } finally {
+    signal.removeEventListener('abort', giveUp)
   }
 }
 

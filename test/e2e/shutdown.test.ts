@@ -50,17 +50,17 @@ suite('SIGTERM', () => {
     await until('the other member goes on', 5000, async () => (await rows()) > seen + 20)
     const { admitted, refused } = await load.stop()
     assert.equal(code, 0)
-    assert.equal(refused, 0, `${admitted} admitted`)
+    assert.equal(refused, 0, `${admitted} admitted; refused by us: ${JSON.stringify(await denials())}`)
     assert.match(other.process.log(), /"event":"stopped"/)
   })
 
   test('during the start ends the start', async () => {
     stack.emulator.signal('SIGSTOP')
-    const starting = stack.startService(['schema', 'nats', 'subscription'])
-    const service = await starting
+    const service = await stack.startService(['schema', 'nats', 'subscription'])
     service.process.signal('SIGTERM')
     assert.equal((await service.process.exited).code, 0)
     stack.emulator.signal('SIGCONT')
+    await until('the first member serves again', 10_000, () => isAdmitted(stack, { token }))
   })
 })
 
@@ -98,6 +98,15 @@ suite(`kill -9 at any instant (SEED=${SEED})`, () => {
 async function rows(): Promise<number> {
   const [row] = await stack.database.query('SELECT COUNT(*) FROM Decisions', {}, inMs(10_000))
   return Number(row?.[0]?.stringValue)
+}
+
+async function denials(): Promise<unknown> {
+  const found = await stack.database.query(
+    "SELECT Reason, ReasonDetail FROM Decisions WHERE Outcome = 'DENY'",
+    {},
+    inMs(10_000),
+  )
+  return found.map((row) => row.map((value) => value.stringValue))
 }
 
 async function allowedConnections(): Promise<Set<string>> {
