@@ -1,6 +1,6 @@
 import { compactVerify, errors } from 'jose'
 import type { CryptoKey } from 'jose'
-import { assertNever } from '../core/errors.ts'
+import { assertNever, CalloutError } from '../core/errors.ts'
 import type { TokenFacts } from '../core/identity.ts'
 import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
 import type { Clock, DeadlineMs, TokenVerifier, Verification } from '../service/ports.ts'
@@ -70,7 +70,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       const issuer = chooseIssuer(jws.claims, byIssuer)
       if ('reason' in issuer) return refused(issuer, jws.facts)
       const refusal =
-        (await checkSignature(token, jws.header, issuer, deadlineMs)) ??
+        (await checkSignature(token, jws.header, issuer, deadlineMs).catch(explainUnavailable)) ??
         checkClaims(jws.claims, issuer.options, clock.nowMs())
       if (refusal) return refused(refusal, jws.facts, issuer.options.id)
       const mapped = mapIdentity(jws.claims, issuer.options.id, issuer.options.identity, jws.facts)
@@ -124,6 +124,14 @@ async function checkSignature(
     default:
       return assertNever(match)
   }
+}
+
+/** The keys could not be had: said with everything that the audit may know about the token, which is not judged. */
+function explainUnavailable(error: unknown): Refusal {
+  if (error instanceof CalloutError && error.code === 'ERR_ISSUER_UNAVAILABLE') {
+    return refuse('issuer_unavailable', error.message)
+  }
+  throw error
 }
 
 async function verifySignature(token: string, key: CryptoKey, algorithm: string): Promise<Refusal | undefined> {

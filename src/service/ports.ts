@@ -33,8 +33,8 @@ export type Verification =
 
 /**
  * Verifies a client's token and maps it to an identity.
- * A refusal is a value. Throws `CalloutError('ERR_ISSUER_UNAVAILABLE')` when the keys could not be obtained before the
- * deadline: that says nothing about the token.
+ * A refusal is a value, and so is `issuer_unavailable`: the keys could not be obtained before the deadline, which says
+ * nothing about the token. Throws only on a bug.
  */
 export interface TokenVerifier {
   verify(token: string, deadlineMs: DeadlineMs): Promise<Verification>

@@ -167,14 +167,8 @@ suite('a request that is to be denied', () => {
 })
 
 suite('a dependency', () => {
-  const gone = (code: 'ERR_ISSUER_UNAVAILABLE' | 'ERR_GRANTS_UNAVAILABLE' | 'ERR_OVERLOADED') => (): Promise<never> =>
+  const gone = (code: 'ERR_GRANTS_UNAVAILABLE' | 'ERR_OVERLOADED') => (): Promise<never> =>
     Promise.reject(new CalloutError(code, 'gone'))
-
-  test('that cannot say whether a token is good is not a bad token', async () => {
-    const situation = aSituation({ verifier: { verify: gone('ERR_ISSUER_UNAVAILABLE') } })
-    await handled(situation)
-    assert.deepEqual(reasonsOf(situation), ['issuer_unavailable'])
-  })
 
   test('that cannot read grants is not a missing grant', async () => {
     const situation = aSituation({ policyReader: { read: gone('ERR_GRANTS_UNAVAILABLE') } })
