@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Config } from '../config/config.ts'
 import type { Action } from '../core/grant.ts'
 import { parsePrincipal } from '../core/principal.ts'
-import { parseSubjectPattern, problemOfQueue } from '../core/subject.ts'
+import { covers, parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
 import type { NewGrant } from '../service/ports.ts'
 import { actorOf, reasonOf } from './actor.ts'
 import { parseInstant } from './instant.ts'
@@ -20,6 +20,13 @@ export interface GrantOptions {
   readonly until?: string
   readonly reason: string
   readonly actor?: string
+}
+
+/** The options of `callout grants list` that choose grants. */
+export interface GrantSelection {
+  readonly principal?: string
+  readonly account?: string
+  readonly subject?: string
 }
 
 /** As the CHECK constraint of the column `Account`. */
@@ -98,4 +105,26 @@ export function warningsFor({ principal, account }: GrantOptions, config: Config
     warnings.push(`callout.accounts of the configuration does not list ${JSON.stringify(account)}`)
   }
   return warnings
+}
+
+/** Fails with a line for each thing that is wrong. Returns whether a grant is for the wanted subject, for any when none is. */
+export function subjectFilter({ principal, subject }: GrantSelection): (grant: Pick<NewGrant, 'subject'>) => boolean {
+  const problems: string[] = []
+  const parsed = principal === undefined ? undefined : parsePrincipal(principal)
+  if (parsed !== undefined && 'problem' in parsed)
+    problems.push(`--principal ${JSON.stringify(principal)}: ${parsed.problem}`)
+  const wanted = subject === undefined ? undefined : parseSubjectPattern(subject)
+  if (wanted !== undefined && 'problem' in wanted)
+    problems.push(`--subject ${JSON.stringify(subject)}: ${wanted.problem}`)
+  if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
+  if (wanted === undefined || 'problem' in wanted) return () => true
+  return (grant) => {
+    const granted = parseSubjectPattern(grant.subject)
+    return 'pattern' in granted && covers(withoutVariables(granted.pattern), wanted.pattern)
+  }
+}
+
+/** What a variable stands for is known only when a client connects. */
+function withoutVariables({ tokens }: SubjectPattern): SubjectPattern {
+  return { tokens: tokens.map((token) => (token.kind === 'variable' ? { kind: 'any' } : token)) }
 }

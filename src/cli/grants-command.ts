@@ -1,17 +1,18 @@
-import { parsePrincipal } from '../core/principal.ts'
 import { systemClock } from '../service/clock.ts'
 import type { NewGrant, StoredGrant } from '../service/ports.ts'
 import { createPolicyAdmin } from '../spanner/policy-store.ts'
 import { actorOf, reasonOf } from './actor.ts'
-import { grantsFrom, warningsFor, type GrantOptions } from './grant-input.ts'
+import { grantsFrom, subjectFilter, warningsFor, type GrantOptions, type GrantSelection } from './grant-input.ts'
 import { formatInstant } from './instant.ts'
-import { EXIT, usageFailure, type CliIo } from './io.ts'
+import { EXIT, type CliIo } from './io.ts'
 import { openKnownStore } from './store.ts'
 import { writeJson, writeTable, type OutputFormat } from './table.ts'
 import { visible } from './visible.ts'
 
 /** More than a person reads; a list that is cut says so. */
 export const LIST_ROWS_MAX = 1000
+/** Looked through for a subject: wildcards cannot be asked of the database. */
+const SEARCHED_ROWS_MAX = 20_000
 
 /** `callout grants add`: one grant for each subject, all or none. */
 export async function addGrants(
@@ -30,21 +31,20 @@ export async function addGrants(
 /** `callout grants list`: by principal and id, cut after `LIST_ROWS_MAX`. An empty list is no failure. */
 export async function listGrants(
   configFile: string,
-  options: { readonly principal?: string; readonly account?: string; readonly output: OutputFormat },
+  options: GrantSelection & { readonly output: OutputFormat },
   io: CliIo,
 ): Promise<number> {
-  const { principal, account, output } = options
-  if (principal !== undefined) {
-    const parsed = parsePrincipal(principal)
-    if ('problem' in parsed) throw usageFailure(`--principal ${JSON.stringify(principal)}: ${parsed.problem}`)
-  }
+  const { principal, account, subject, output } = options
+  const isWanted = subjectFilter(options)
   await using store = await openKnownStore(configFile, io)
   const admin = createPolicyAdmin({ database: store.database, clock: systemClock })
   const filter = { ...(principal === undefined ? {} : { principal }), ...(account === undefined ? {} : { account }) }
-  const grants = await admin.listGrants(filter, LIST_ROWS_MAX + 1)
-  writeGrants(io, grants.slice(0, LIST_ROWS_MAX), output)
-  if (grants.length > LIST_ROWS_MAX) {
-    io.stderr.write(`callout: only the first ${LIST_ROWS_MAX} grants are shown; narrow with --principal or --account\n`)
+  const rowsMax = subject === undefined ? LIST_ROWS_MAX : SEARCHED_ROWS_MAX
+  const grants = await admin.listGrants(filter, rowsMax + 1)
+  writeGrants(io, grants.slice(0, rowsMax).filter(isWanted), output)
+  if (grants.length > rowsMax) {
+    const looked = subject === undefined ? 'shown' : 'looked at'
+    io.stderr.write(`callout: only the first ${rowsMax} grants are ${looked}; narrow with --principal or --account\n`)
   }
   return EXIT.ok
 }

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { checkConfig } from './config-command.ts'
 import { reportFailure } from './failure-report.ts'
-import type { GrantOptions } from './grant-input.ts'
+import type { GrantOptions, GrantSelection } from './grant-input.ts'
 import { EXIT, type CliIo } from './io.ts'
 import { generateKeys, type KeysOptions } from './keys-command.ts'
 import type { OutputFormat } from './table.ts'
@@ -162,12 +162,12 @@ function addGrantsCommands(
     .description('list grants by principal')
     .option('--principal <principal>', 'only of this principal')
     .option('--account <name>', 'only in this account')
-  withOutput(withConfig(list)).action(
-    (options: CommonOptions & { readonly principal?: string; readonly account?: string }) =>
-      choose(async () => {
-        const { listGrants } = await import('./grants-command.ts')
-        return listGrants(configFile(options), options, io)
-      }),
+    .option('--subject <subject>', 'only grants that match this subject; a {{variable}} may be anything')
+  withOutput(withConfig(list)).action((options: CommonOptions & GrantSelection) =>
+    choose(async () => {
+      const { listGrants } = await import('./grants-command.ts')
+      return listGrants(configFile(options), options, io)
+    }),
   )
   const remove = grants
     .command('remove')

@@ -137,7 +137,7 @@ suite('grants', () => {
     )
   })
 
-  test('are listed by principal and account', async () => {
+  test('are listed by principal, account and subject', async () => {
     const callout = await withSchema()
     await callout('grants', 'add', ...ALICE, '--publish', 'a', '--reason', 'x')
     await callout('grants', 'add', '--principal', 'role:reader', '--account', 'OPS', '--publish', 'b', '--reason', 'x')
@@ -146,6 +146,7 @@ suite('grants', () => {
     assert.deepEqual(await subjects('--principal', 'role:reader'), ['b'])
     assert.deepEqual(await subjects('--account', 'APP'), ['a'])
     assert.deepEqual(await subjects('--principal', 'role:reader', '--account', 'APP'), [])
+    assert.deepEqual(await subjects('--subject', 'b'), ['b'])
   })
 
   test('keep what an admin wrote, in any script', async () => {

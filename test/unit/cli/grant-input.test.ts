@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { grantsFrom, type GrantOptions } from '../../../src/cli/grant-input.ts'
+import { grantsFrom, subjectFilter, type GrantOptions } from '../../../src/cli/grant-input.ts'
 import { CommandFailure } from '../../../src/cli/io.ts'
 
 const NOW = Date.parse('2026-06-01T00:00:00Z')
@@ -102,4 +102,31 @@ suite('grants to add', () => {
       assert.match(problems[0] ?? '', problem)
     })
   }
+})
+
+suite('grants list --subject', () => {
+  const isListed = (subject: string, wanted: string): boolean => subjectFilter({ subject: wanted })({ subject })
+
+  for (const [granted, wanted] of [
+    ['orders.new', 'orders.new'],
+    ['orders.*', 'orders.new'],
+    ['orders.>', 'orders.eu.*'],
+    ['box.{{subject}}.in', 'box.alice.in'],
+  ] as const) {
+    test(`shows ${granted} for ${wanted}`, () => assert.equal(isListed(granted, wanted), true))
+  }
+  for (const [granted, wanted] of [
+    ['orders.new', 'orders.*'],
+    ['orders.*', 'orders.eu.new'],
+    ['box.{{subject}}', 'box.alice.in'],
+  ] as const) {
+    test(`leaves out ${granted} for ${wanted}`, () => assert.equal(isListed(granted, wanted), false))
+  }
+
+  test('says everything that is wrong with the selection', () => {
+    assert.throws(
+      () => subjectFilter({ principal: 'alice', subject: 'a..b' }),
+      (error) => error instanceof CommandFailure && error.exitCode === 2 && error.lines.length === 2,
+    )
+  })
 })
