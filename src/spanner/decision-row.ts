@@ -18,6 +18,8 @@ const KIND = 32
 /** A person is in some hundred groups at the most; the rest of a flood of them is of no use to a reader. */
 const GROUPS_MAX = 1000
 const AUDIENCES_MAX = 100
+/** A principal may have thousands of expired grants, and a hundred rows share a commit of at most 100 MiB. */
+const SKIPPED_GRANTS_MAX = 1000
 
 /** What Spanner can hold: years 1 to 9999. */
 const TIMESTAMP_MIN_MS = Date.parse('0001-01-01T00:00:00Z')
@@ -49,7 +51,7 @@ function decisionCells(entry: AuditEntry) {
     Reason: stringValue(deny?.reason),
     ReasonDetail: text(deny?.detail, DETAIL),
     GrantIds: stringsValue(allow?.grantIds ?? []),
-    SkippedGrants: jsonValue(decision.skippedGrants),
+    SkippedGrants: jsonValue(recordedSkips(decision)),
     LockIds: stringsValue(deny?.lockIds ?? []),
     GrantsReadAt: stringValue(entry.grantsReadTimestamp),
     InstanceId: text(entry.instanceId, KEY),
@@ -102,6 +104,12 @@ function connectionCells({ request: { userNkey, server, client } }: AuditEntry) 
     ConnectionType: text(client.connectionType, KIND),
     TlsVersion: text(client.tlsVersion, KIND),
   } satisfies Partial<Cells<DecisionColumn>>
+}
+
+/** The last element of a cut list tells how many are left out. */
+function recordedSkips({ skippedGrants }: Decision): readonly object[] {
+  if (skippedGrants.length <= SKIPPED_GRANTS_MAX) return skippedGrants
+  return [...skippedGrants.slice(0, SKIPPED_GRANTS_MAX), { more: skippedGrants.length - SKIPPED_GRANTS_MAX }]
 }
 
 export function decisionOutcome(decision: Decision): string {
