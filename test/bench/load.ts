@@ -26,7 +26,7 @@ export interface LoadResult {
   readonly generatorCpuMs: number
 }
 
-/** Resolves with whether the client got in; an attempt that settles never must reject by itself. */
+/** Resolves with whether the client got in; silence and a broken connection count as a refusal, after a bounded time. */
 export type Attempt = () => Promise<boolean>
 
 export async function runLoad(load: Load, attempt: Attempt): Promise<LoadResult> {

@@ -48,9 +48,8 @@ async function prepare(task: RequestTask, attempts: number): Promise<Attempt> {
   return () => {
     const index = next++
     const reply = `${INBOX}.${index}`
-    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-    const fail = (): void => reject(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`))
-    waiting.set(reply, { resolve, timer: setTimeout(fail, ANSWER_WITHIN_MS) })
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    waiting.set(reply, { resolve, timer: setTimeout(() => resolve(false), ANSWER_WITHIN_MS) })
     connection.publish(CALLOUT_SUBJECT, requests[index] ?? '', { reply, ...server.headers })
     return promise
   }

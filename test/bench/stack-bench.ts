@@ -19,7 +19,7 @@ import { runStorm } from './storm.ts'
 const CLIENTS = Array.from({ length: 64 }, (_, index) => `bench-${index}`)
 
 /** The service needs some thousand decisions until its compiler has settled. */
-const WARM_UP: Load = { count: 3000, outstanding: 32, secondsMax: 6 }
+const WARM_UP: Load = { count: 3000, outstanding: 32, secondsMax: 4 }
 
 const CONNECT_STORM = path.join(import.meta.dirname, 'connect-storm.ts')
 const REQUEST_STORM = path.join(import.meta.dirname, 'request-storm.ts')
