@@ -119,6 +119,7 @@ function report(
       '    account: AUTH',
       '    auth_users: [auth, sys]',
       '    xkey: $CALLOUT_XKEY',
+      '    allowed_accounts: [APP, OPS]  # the accounts of your clients',
       '  }',
       '}',
       '',

@@ -1,7 +1,8 @@
 import { MsgImpl } from '@nats-io/transport-node'
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
+import { ABORT_CODES, type AbortCode } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
-import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
+import type { CalloutEvents, ReadinessCheck, ReadinessProbe } from '../service/events.ts'
 import type { Clock, RequestHandler, Respond } from '../service/ports.ts'
 import { SERVER_XKEY_HEADER } from './authorization-request.ts'
 import type { DecodeRequest, DecodedRequest, Seal } from './authorization-request.ts'
@@ -15,6 +16,14 @@ export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
  * headers.
  */
 const HEADER_BYTES_MAX = 4096
+
+/** Aborts that a server with another issuer or xkey in its configuration causes with each of its requests. */
+const KEY_TROUBLES: ReadonlySet<AbortCode> = new Set([
+  'request_not_sealed',
+  'request_sealed',
+  'request_seal_invalid',
+  'request_subject_unknown',
+])
 
 export interface CalloutEndpointOptions {
   readonly connection: NatsConnection
@@ -35,12 +44,14 @@ export interface CalloutEndpointOptions {
  * exception that escaped from its callback would end its reader while the connection looks alive, so none does.
  */
 export class CalloutEndpoint implements AsyncDisposable {
-  /** The part `subscription` of `/readyz`. */
+  /** The parts `subscription` and `keys` of `/readyz`. */
   readonly probe: ReadinessProbe
   readonly #options: CalloutEndpointOptions
   readonly #subscription: Subscription
   readonly #inFlight = new Set<Promise<void>>()
   #refusal: string | undefined
+  /** Why the last message was not for our keys; cleared by the next genuine request. */
+  #keyTrouble: string | undefined
 
   /** Subscribes. */
   constructor(options: CalloutEndpointOptions) {
@@ -50,8 +61,7 @@ export class CalloutEndpoint implements AsyncDisposable {
       callback: (error, message) => this.#receive(error, message),
     })
     this.probe = () => {
-      const why = this.#whyNotReady()
-      return [why === undefined ? { part: 'subscription', ready: true } : { part: 'subscription', ready: false, why }]
+      return [check('subscription', this.#whyNotReady()), check('keys', this.#keyTrouble)]
     }
   }
 
@@ -109,9 +119,11 @@ export class CalloutEndpoint implements AsyncDisposable {
     const { events, handler, clock } = this.#options
     const decoded = this.#decode(message)
     if ('aborted' in decoded) {
+      if (KEY_TROUBLES.has(decoded.aborted)) this.#keyTrouble = `the last request: ${ABORT_CODES[decoded.aborted]}`
       events.requestAborted(decoded.aborted)
       return
     }
+    this.#keyTrouble = undefined
     const respond = this.#responder(message, decoded, receivedAtMs)
     const openMs = clock.monotonicMs() - receivedAtMs
     const work = handler
@@ -157,4 +169,8 @@ export class CalloutEndpoint implements AsyncDisposable {
 function headerBytes(message: Msg): number {
   if (!(message instanceof MsgImpl)) return Infinity
   return message.size() - message.subject.length - message.reply.length - message.data.length
+}
+
+function check(part: string, why: string | undefined): ReadinessCheck {
+  return why === undefined ? { part, ready: true } : { part, ready: false, why }
 }
