@@ -1,5 +1,6 @@
 import type { AuthorizationRequest } from '../core/request.ts'
 import type { JwtClaims } from './jwt.ts'
+import { certificateThumbprint, type ClientTls } from './client-certificate.ts'
 import { decodePublicNkey } from './nkey.ts'
 
 /**
@@ -38,7 +39,7 @@ export interface AuthorizationClaims {
       readonly lang?: string
       readonly version?: string
     }
-    readonly client_tls?: { readonly version?: string }
+    readonly client_tls?: ClientTls
   }
 }
 
@@ -62,7 +63,7 @@ export function isAuthorizationClaims(claims: JwtClaims): claims is JwtClaims & 
     hasStrings(client, ['kind'], ['host', 'type', 'name']) &&
     isObject(connect) &&
     hasStrings(connect, [], ['auth_token', 'user', 'pass', 'lang', 'version']) &&
-    (tls === undefined || (isObject(tls) && hasStrings(tls, [], ['version'])))
+    (tls === undefined || isClientTls(tls))
   )
 }
 
@@ -90,10 +91,24 @@ export function toAuthorizationRequest(claims: AuthorizationClaims): Authorizati
         lang: connect.lang,
         version: connect.version,
         tlsVersion: tls?.version,
+        certificateSha256: certificateThumbprint(tls),
       }),
     },
     credentials: present({ authToken: connect.auth_token, password: connect.pass, user: connect.user }),
   }
+}
+
+function isClientTls(tls: unknown): boolean {
+  if (!isObject(tls) || !hasStrings(tls, [], ['version'])) return false
+  const { certs, verified_chains: chains } = tls
+  return (
+    (certs === undefined || isTextList(certs)) &&
+    (chains === undefined || (Array.isArray(chains) && chains.every(isTextList)))
+  )
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((element) => typeof element === 'string')
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

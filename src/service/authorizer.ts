@@ -130,7 +130,7 @@ export class Authorizer implements RequestHandler {
 
     const verifyBy = this.#deadline(attempt, VERIFY_SHARE)
     const verification = await this.#stage(attempt, 'verify', 'issuer_unavailable', () =>
-      within(verifier.verify(found.token, verifyBy), verifyBy, clock, 'token verification'),
+      within(verifier.verify(found.token, verifyBy, attempt.request.client), verifyBy, clock, 'token verification'),
     )
     if ('outcome' in verification) return verification
     if (!verification.accepted) {

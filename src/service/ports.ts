@@ -37,7 +37,13 @@ export type Verification =
  * nothing about the token. Throws only on a bug.
  */
 export interface TokenVerifier {
-  verify(token: string, deadlineMs: DeadlineMs): Promise<Verification>
+  verify(token: string, deadlineMs: DeadlineMs, connection?: ConnectionFacts): Promise<Verification>
+}
+
+/** What a token can be bound to. Absent facts bind nothing: a bound token is then refused. */
+export interface ConnectionFacts {
+  /** `AuthorizationRequest.client.certificateSha256` */
+  readonly certificateSha256?: string
 }
 
 /**

@@ -198,6 +198,7 @@ export type ScriptedHandler = (request: AuthorizationRequest, respond: Respond, 
 export type Allowing = (script?: Script) => Answer
 
 export interface ServiceOptions {
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
   readonly url: string
   readonly issuer: SigningKey
   readonly xkeys?: readonly XKey[]
@@ -219,7 +220,14 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const events = new RecordedEvents()
   const requests: AuthorizationRequest[] = []
   const credentials = options.credentials ?? { kind: 'password', user: 'auth', password: 'pw' }
-  const link = new NatsLink({ servers: [options.url], credentials, name: 'callout', clock: systemClock, events })
+  const link = new NatsLink({
+    servers: [options.url],
+    credentials,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    name: 'callout',
+    clock: systemClock,
+    events,
+  })
   const connection = await link.open()
   const signingKeys = signingKeysByPublicKey([options.issuer])
   const userJwts = createUserJwtIssuer(signingKeys)
