@@ -17,6 +17,8 @@ const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])
   [['callout', 'issuer_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SA')],
   [['callout', 'xkey_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SX')],
   [['issuers', '*', 'keys', 'jwks_file'], (files, path, name) => files.readable(path, name)],
+  [['issuers', '*', 'http', 'ca_file'], (files, path, name) => files.pem(path, name, 'CERTIFICATE')],
+  [['issuers', '*', 'http', 'bearer_token_file'], (files, path, name) => files.password(path, name)],
 ]
 
 /** A name that is no name of a file was reported by the check of the settings, and may be a seed. */

@@ -1,6 +1,15 @@
 import { resolve } from 'node:path'
 import { CalloutError } from '../core/errors.ts'
-import type { Config, IdentityConfig, IssuerConfig, IssuerKeys, NatsConfig, NatsLogin } from './config.ts'
+import type {
+  Config,
+  IdentityConfig,
+  IssuerConfig,
+  IssuerKeys,
+  KeyHttpConfig,
+  KeyRefreshConfig,
+  NatsConfig,
+  NatsLogin,
+} from './config.ts'
 import type { ConfigFile } from './schema.ts'
 import { parseListenAddress } from './url.ts'
 
@@ -71,7 +80,8 @@ function toIssuer(entry: IssuerEntry, path: (written: string) => string): Issuer
     authorizedParties: entry.authorized_parties,
     clockSkewMs: entry.clock_skew,
     maxLifetimeMs: entry.max_lifetime,
-    http: { timeoutMs: entry.http.timeout },
+    http: toKeyHttp(entry.http, path),
+    refresh: toKeyRefresh(entry.refresh),
     identity: toIdentity(entry.identity),
   }
 }
@@ -83,6 +93,27 @@ function toKeys(keys: IssuerEntry['keys'], path: (written: string) => string): I
   if (keys.jwks_uri !== undefined) return { jwksUri: keys.jwks_uri }
   if (keys.jwks_file !== undefined) return { jwksFile: path(keys.jwks_file) }
   throw unchecked('keys')
+}
+
+function toKeyHttp(http: IssuerEntry['http'], path: (written: string) => string): KeyHttpConfig {
+  return {
+    timeoutMs: http.timeout,
+    maxBytes: http.max_bytes,
+    ...(http.ca_file === undefined ? {} : { caFile: path(http.ca_file) }),
+    ...(http.bearer_token_file === undefined ? {} : { bearerTokenFile: path(http.bearer_token_file) }),
+    ...(http.proxy === undefined ? {} : { proxy: http.proxy }),
+    ...(http.allowed_hosts === undefined ? {} : { allowedHosts: http.allowed_hosts }),
+  }
+}
+
+function toKeyRefresh(refresh: IssuerEntry['refresh']): KeyRefreshConfig {
+  return {
+    intervalMs: refresh.interval,
+    minIntervalMs: refresh.min_interval,
+    maxStaleMs: refresh.max_stale,
+    backoffMinMs: refresh.backoff_min,
+    backoffMaxMs: refresh.backoff_max,
+  }
 }
 
 /** Where RFC 9068 §2.2 and OpenID Connect Core §2 put the client. */

@@ -63,12 +63,31 @@ export interface IssuerConfig {
   readonly authorizedParties: readonly string[]
   readonly clockSkewMs: number
   readonly maxLifetimeMs: number
-  readonly http: { readonly timeoutMs: number }
+  readonly http: KeyHttpConfig
+  readonly refresh: KeyRefreshConfig
   readonly identity: IdentityConfig
 }
 
 export type IssuerKeys =
   { readonly discovery: { readonly url?: string } } | { readonly jwksUri: string } | { readonly jwksFile: string }
+
+export interface KeyHttpConfig {
+  readonly timeoutMs: number
+  readonly maxBytes: number
+  readonly caFile?: string
+  readonly bearerTokenFile?: string
+  readonly proxy?: string
+  /** `host` or `host:port`, lower case. */
+  readonly allowedHosts?: readonly string[]
+}
+
+export interface KeyRefreshConfig {
+  readonly intervalMs: number
+  readonly minIntervalMs: number
+  readonly maxStaleMs: number
+  readonly backoffMinMs: number
+  readonly backoffMaxMs: number
+}
 
 /** Paths are literal member names of the claims, outermost first. */
 export interface IdentityConfig {

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { ISSUER_ID } from '../core/principal.ts'
 import { claimPath, claimPaths } from './claim-path.ts'
-import { choice, distinctList, duration, evenIfIncomplete, file, freeText, list, setting, text } from './setting.ts'
-import { problemOfIssuer, problemOfKeysUrl } from './url.ts'
+import { keyHttp, keyOrigin, keyRefresh, urlText } from './issuer-keys-schema.ts'
+import { choice, distinctList, duration, evenIfIncomplete, freeText, list, setting, text } from './setting.ts'
+import { problemOfIssuer } from './url.ts'
 
 /**
  * Each works with a public key: with a symmetric one everybody who can check a token can also make it (RFC 8725 §3.1).
@@ -28,35 +29,6 @@ const DAY_MS = 86_400_000
 
 /** Names of `{{…}}` variables as `core/subject.ts` reads them; the built-in ones cannot be redefined. */
 const ATTRIBUTE_NAME = /^(?!(?:subject|issuer|client_id)$)[a-z][a-z0-9_]{0,63}$/
-
-function urlText(problemOf: (value: string) => string | undefined) {
-  return freeText().superRefine((value, context) => {
-    const problem = problemOf(value)
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
-  })
-}
-
-const keys = z
-  .strictObject({
-    discovery: z
-      .strictObject({
-        url: setting(
-          urlText(problemOfKeysUrl).optional(),
-          'URL',
-          'Where the provider metadata is, if not at `<issuer>/.well-known/openid-configuration`.',
-        ),
-      })
-      .optional(),
-    jwks_uri: setting(urlText(problemOfKeysUrl).optional(), 'URL', 'The key set itself, without discovery.'),
-    jwks_file: setting(file().optional(), 'file', 'A key set in a file, for issuers that cannot be reached.'),
-  })
-  .refine(
-    (value) => [value.discovery, value.jwks_uri, value.jwks_file].filter((key) => key !== undefined).length === 1,
-    {
-      error: 'needs exactly one of discovery, jwks_uri, jwks_file',
-      when: evenIfIncomplete,
-    },
-  )
 
 const clientId = z
   .strictObject({
@@ -116,7 +88,7 @@ export const issuerSchema = z.strictObject({
     'URL',
     'The exact `iss` of its tokens; https, or http on a loopback address.',
   ),
-  keys: keys.prefault({}),
+  keys: keyOrigin.prefault({}),
   algorithms: setting(
     distinctList(choice(ALGORITHMS, ' (only algorithms with public keys)'), { min: 1, max: ALGORITHMS.length }),
     'list of names',
@@ -150,15 +122,8 @@ export const issuerSchema = z.strictObject({
     'duration',
     'Tokens that live longer than this (`exp` − `iat`) are refused.',
   ),
-  http: z
-    .strictObject({
-      timeout: setting(
-        duration({ minMs: 100, maxMs: 10_000 }).prefault('1s'),
-        'duration',
-        'For one request to the issuer.',
-      ),
-    })
-    .prefault({}),
+  http: keyHttp.prefault({}),
+  refresh: keyRefresh.prefault({}),
   identity: identity.prefault({}),
 })
 

@@ -1,4 +1,4 @@
-import type { Config, NatsConfig } from './config.ts'
+import type { Config, IssuerConfig, NatsConfig } from './config.ts'
 import { FileReader } from './file-reader.ts'
 import type { SeedPrefix } from './nkey-seed.ts'
 import type { Problem } from './problem.ts'
@@ -34,7 +34,7 @@ export type SecretsReading = { readonly warnings: readonly Problem[] } & (
 
 /**
  * Reads every file that the configuration points at and checks its kind: either all are right or all problems are
- * returned at once. A key set of an issuer is not a secret and stays unread here except to see that it can be read.
+ * returned at once. The files of an issuer are only looked at; they are read again whenever its keys are fetched.
  *
  * A secret that others may read is a warning, not a problem: volumes of Kubernetes are mounted with mode 0644 by
  * default, inside a container that holds nobody else.
@@ -47,9 +47,7 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
   const systemPassword = system && (await files.password('nats.system.password_file', system.passwordFile))
   const issuerSeeds = await readSeeds('callout.issuer_seed_files', config.callout.issuerSeedFiles, 'SA', files)
   const xkeySeeds = await readSeeds('callout.xkey_seed_files', config.callout.xkeySeedFiles, 'SX', files)
-  for (const [index, { keys }] of config.issuers.entries()) {
-    if ('jwksFile' in keys) await files.readable(`issuers[${index}].keys.jwks_file`, keys.jwksFile)
-  }
+  for (const [index, issuer] of config.issuers.entries()) await checkIssuerFiles(`issuers[${index}]`, issuer, files)
   const { problems, warnings } = files
   if (problems.length > 0) return { problems, warnings }
   const secrets: Secrets = {
@@ -62,6 +60,13 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
     xkeySeeds,
   }
   return { secrets, warnings }
+}
+
+/** These are read whenever keys are fetched, so that they may be replaced while the service runs. */
+async function checkIssuerFiles(path: string, { keys, http }: IssuerConfig, files: FileReader): Promise<void> {
+  if ('jwksFile' in keys) await files.readable(`${path}.keys.jwks_file`, keys.jwksFile)
+  if (http.caFile !== undefined) await files.pem(`${path}.http.ca_file`, http.caFile, 'CERTIFICATE')
+  if (http.bearerTokenFile !== undefined) await files.password(`${path}.http.bearer_token_file`, http.bearerTokenFile)
 }
 
 async function readLogin(nats: NatsConfig, files: FileReader): Promise<LoginSecret> {

@@ -34,6 +34,15 @@ export function problemOfKeysUrl(value: string): string | undefined {
   return undefined
 }
 
+/** A proxy is told where to connect and sees nothing of a TLS connection through it; its password would stand here. */
+export function problemOfProxyUrl(value: string): string | undefined {
+  const url = URL.parse(value)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return 'must be http://host:port'
+  if (url.username !== '' || url.password !== '') return 'must not hold credentials'
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') return 'must end after the port'
+  return undefined
+}
+
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
 }

@@ -50,6 +50,27 @@ export interface IssuerOptions {
   readonly http: {
     /** For one document, from the first byte sent to the last byte received. */
     readonly timeoutMs: number
+    /** Of one document. */
+    readonly maxBytes: number
+    /** PEM, in place of the certificates of the system. */
+    readonly caFile?: string
+    /** Sent as `Authorization: Bearer` with every request for metadata or keys. */
+    readonly bearerTokenFile?: string
+    /** `http://host:port` of an HTTP proxy. */
+    readonly proxy?: string
+    /** `host` or `host:port` in lower case: the only ones that are asked, whatever the metadata says. */
+    readonly allowedHosts?: readonly string[]
+  }
+  readonly refresh: {
+    /** Between two fetches in the background. */
+    readonly intervalMs: number
+    /** Between two fetches, whatever the reason. */
+    readonly minIntervalMs: number
+    /** How long keys are used while no fetch succeeds. */
+    readonly maxStaleMs: number
+    /** Pause after the first failure in a row; doubles with each further one up to `backoffMaxMs`. */
+    readonly backoffMinMs: number
+    readonly backoffMaxMs: number
   }
   readonly identity: IdentityRules
 }
@@ -76,7 +97,15 @@ function entryProblems(entry: IssuerOptions): string[] {
       clockSkewMs: entry.clockSkewMs,
       maxLifetimeMs: entry.maxLifetimeMs,
       'http.timeoutMs': entry.http.timeoutMs,
+      'refresh.intervalMs': entry.refresh.intervalMs,
+      'refresh.minIntervalMs': entry.refresh.minIntervalMs,
+      'refresh.maxStaleMs': entry.refresh.maxStaleMs,
+      'refresh.backoffMinMs': entry.refresh.backoffMinMs,
+      'refresh.backoffMaxMs': entry.refresh.backoffMaxMs,
     }),
+    ...(Number.isSafeInteger(entry.http.maxBytes) && entry.http.maxBytes > 0
+      ? []
+      : ['http.maxBytes must be a positive number of bytes']),
   ]
 }
 

@@ -99,7 +99,14 @@ export function anIssuer(change: Partial<IssuerOptions> = {}): IssuerOptions {
     authorizedParties: [],
     clockSkewMs: 30_000,
     maxLifetimeMs: 24 * 3_600_000,
-    http: { timeoutMs: 1000 },
+    http: { timeoutMs: 1000, maxBytes: 262_144 },
+    refresh: {
+      intervalMs: 300_000,
+      minIntervalMs: 10_000,
+      maxStaleMs: 43_200_000,
+      backoffMinMs: 1000,
+      backoffMaxMs: 60_000,
+    },
     identity: {
       subject: ['sub'],
       clientId: [['client_id'], ['azp']],

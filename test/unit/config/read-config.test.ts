@@ -51,7 +51,14 @@ issuers:
     authorized_parties: [app]
     clock_skew: 0s
     max_lifetime: 1h
-    http: { timeout: 2s }
+    http:
+      timeout: 2s
+      max_bytes: 64KiB
+      ca_file: idp.pem
+      bearer_token_file: /var/run/token
+      proxy: http://proxy.example:3128
+      allowed_hosts: [idp.example, "keys.example:8443", "[::1]:9000"]
+    refresh: { interval: 1m, min_interval: 5s, max_stale: 1h, backoff_min: 500ms, backoff_max: 30s }
     identity:
       subject: { path: [oid] }
       client_id: { path: azp }
@@ -104,7 +111,14 @@ suite('a right configuration', () => {
           authorizedParties: [],
           clockSkewMs: 30_000,
           maxLifetimeMs: 86_400_000,
-          http: { timeoutMs: 1_000 },
+          http: { timeoutMs: 1_000, maxBytes: 262_144 },
+          refresh: {
+            intervalMs: 300_000,
+            minIntervalMs: 10_000,
+            maxStaleMs: 43_200_000,
+            backoffMinMs: 1_000,
+            backoffMaxMs: 60_000,
+          },
           identity: { subject: ['sub'], clientId: [['client_id'], ['azp']], kind: 'auto', attributes: {} },
         },
       ],
@@ -142,6 +156,21 @@ suite('a right configuration', () => {
         { jwksFile: '/etc/callout/keys.json' },
       ],
     )
+    assert.deepEqual(config.issuers[0]?.http, {
+      timeoutMs: 2_000,
+      maxBytes: 65_536,
+      caFile: '/etc/callout/idp.pem',
+      bearerTokenFile: '/var/run/token',
+      proxy: 'http://proxy.example:3128',
+      allowedHosts: ['idp.example', 'keys.example:8443', '[::1]:9000'],
+    })
+    assert.deepEqual(config.issuers[0]?.refresh, {
+      intervalMs: 60_000,
+      minIntervalMs: 5_000,
+      maxStaleMs: 3_600_000,
+      backoffMinMs: 500,
+      backoffMaxMs: 30_000,
+    })
     assert.deepEqual(config.session, { maxMs: 28_800_000, jitter: 0.2, minRemainingMs: 60_000 })
     assert.equal(config.store.database, 'projects/example.com:p/instances/i-1/databases/d_1')
     assert.deepEqual(config.http.listen, { host: '::1', port: 0 })
@@ -305,6 +334,39 @@ suite('problems', () => {
       'two entries for one issuer',
       { issuers: [issuer({}), issuer({ id: 'b' })] },
       /^issuers: two entries have the issuer "https:/,
+    ],
+    [
+      'a proxy with a password',
+      { 'issuers.0.http': { proxy: 'http://u:p@proxy.example:3128' } },
+      /^issuers\[0\]\.http\.proxy: must not hold credentials$/,
+    ],
+    ['a proxy with a path', { 'issuers.0.http': { proxy: 'http://p.example/x' } }, /must end after the port$/],
+    [
+      'an allowed host that is a URL',
+      { 'issuers.0.http': { allowed_hosts: ['https://idp.example'] } },
+      /allowed_hosts\[0\]: must be a host in lower case/,
+    ],
+    ['no allowed host', { 'issuers.0.http': { allowed_hosts: [] } }, /allowed_hosts: needs at least 1 entry$/],
+    ['documents without bound', { 'issuers.0.http': { max_bytes: '5MiB' } }, /max_bytes: must be from 1024 to/],
+    [
+      'keys fetched without pause',
+      { 'issuers.0.refresh': { min_interval: '999ms' } },
+      /refresh\.min_interval: must be from 1s to 1h$/,
+    ],
+    [
+      'a least pause above the interval',
+      { 'issuers.0.refresh': { interval: '10s', min_interval: '11s' } },
+      /refresh: min_interval must not be longer than interval$/,
+    ],
+    [
+      'keys that are stale before they are fetched again',
+      { 'issuers.0.refresh': { max_stale: '4m' } },
+      /refresh: max_stale must not be shorter than interval$/,
+    ],
+    [
+      'a backoff that shrinks',
+      { 'issuers.0.refresh': { backoff_min: '3s', backoff_max: '2s' } },
+      /refresh: backoff_min must not be longer than backoff_max$/,
     ],
     ['no issuer', { issuers: [] }, /^issuers: needs at least 1 entry$/],
     [

@@ -137,6 +137,18 @@ suite('secrets', () => {
       { 'c.pem': certificate },
       /key_file: holds no PEM block of a private key/,
     ],
+    [
+      'an authority of an issuer that is no certificate',
+      { 'issuers.0.http': { ca_file: 'ca.pem' } },
+      { 'ca.pem': key },
+      /^issuers\[0\]\.http\.ca_file: holds no PEM block of a certificate/,
+    ],
+    [
+      'an empty token for the keys of an issuer',
+      { 'issuers.0.http': { bearer_token_file: 'token' } },
+      { token: '' },
+      /^issuers\[0\]\.http\.bearer_token_file: must hold one line/,
+    ],
     ['a folder', { 'nats.password_file': '.' }, {}, /is not a regular file/],
   ]
   for (const [title, changes, files, problem] of wrong) {

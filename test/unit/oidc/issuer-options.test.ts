@@ -14,7 +14,8 @@ function problems(...changes: Partial<IssuerOptions>[]): string {
   }
 }
 
-const identity = anIssuer().identity
+const issuer = anIssuer()
+const { identity } = issuer
 
 suite('assertIssuerOptions', () => {
   for (const [what, change] of [
@@ -50,7 +51,9 @@ suite('assertIssuerOptions', () => {
     ['an empty file name', { keys: { jwksFile: '' } }, 'jwksFile must not be empty'],
     ['an unbounded lifetime', { maxLifetimeMs: Number.POSITIVE_INFINITY }, 'maxLifetimeMs must be a positive number'],
     ['a negative skew', { clockSkewMs: -1 }, 'clockSkewMs must be a positive number'],
-    ['no timeout', { http: { timeoutMs: 0 } }, 'http.timeoutMs must be a positive number'],
+    ['no timeout', { http: { ...issuer.http, timeoutMs: 0 } }, 'http.timeoutMs must be a positive number'],
+    ['no bytes', { http: { ...issuer.http, maxBytes: 0 } }, 'http.maxBytes must be a positive number of bytes'],
+    ['no pause after a failure', { refresh: { ...issuer.refresh, backoffMinMs: 0 } }, 'refresh.backoffMinMs must be'],
     ['an empty path', { identity: { ...identity, subject: [] } }, 'a claim path must name at least one member'],
     [
       'clients without a claim for them',
