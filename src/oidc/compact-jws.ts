@@ -27,6 +27,10 @@ const KEY_ID_LENGTH_MAX = 256
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/
 
+/** Last characters that leave the unused bits zero, by length of the text modulo 4: two or four bits are unused. */
+const LAST_OF_THREE = 'AEIMQUYcgkosw048'
+const LAST_OF_TWO = 'AQgw'
+
 /**
  * The check before all checks: a strict compact JWS (RFC 7515 §7.1) whose header and payload are JSON objects.
  * Each part must be the one canonical base64url spelling of its bytes: jose ignores stray characters and trailing bits,
@@ -44,10 +48,10 @@ export function parseCompactJws(token: string, maxBytes: number): CompactJws {
   }
   const headerBytes = decodeBase64url(headerPart)
   const payloadBytes = decodeBase64url(payloadPart)
-  if (!headerBytes || !payloadBytes || !decodeBase64url(signaturePart)) {
+  if (!headerBytes || !payloadBytes || !isCanonicalBase64url(signaturePart)) {
     return malformed(refuse('token_malformed', 'a part of the token is not canonical base64url'))
   }
-  const sha256 = hash('sha256', `${headerPart}.${payloadPart}`, 'hex')
+  const sha256 = hash('sha256', token.slice(0, -signaturePart.length - 1), 'hex')
   const header = parseJsonObject(headerBytes)
   if ('fault' in header) return malformed(refuse('token_malformed', `the header ${header.fault}`), { sha256 })
   const claims = parseJsonObject(payloadBytes)
@@ -68,9 +72,14 @@ function checkHeader(header: JsonObject): Refusal | undefined {
 
 /** Undefined unless the text is the canonical spelling: alphabet of RFC 4648 §5, no padding, unused bits zero. */
 export function decodeBase64url(text: string): Buffer | undefined {
-  if (!BASE64URL.test(text)) return undefined
-  const bytes = Buffer.from(text, 'base64url')
-  return bytes.toString('base64url') === text ? bytes : undefined
+  return isCanonicalBase64url(text) ? Buffer.from(text, 'base64url') : undefined
+}
+
+function isCanonicalBase64url(text: string): boolean {
+  if (!BASE64URL.test(text)) return false
+  const rest = text.length % 4
+  const last = text.charAt(text.length - 1)
+  return rest === 0 || (rest === 3 && LAST_OF_THREE.includes(last)) || (rest === 2 && LAST_OF_TWO.includes(last))
 }
 
 function malformed(refusal: Refusal, facts: TokenFacts = {}): CompactJws {

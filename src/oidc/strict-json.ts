@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /** A JSON object of hostile origin: read members with `readMember` only. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -6,8 +8,6 @@ export type JsonResult = { readonly object: JsonObject } | { readonly fault: str
 /** Real tokens and key sets nest to about 6; a delegation chain (RFC 8693 `act`) adds one level for each actor. */
 const DEPTH_MAX = 32
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /**
  * Parses bytes that must be one JSON object, strictly: valid UTF-8 without a byte order mark, no member name twice in one
  * object, no lone surrogate in any string, nesting up to 32.
@@ -15,13 +15,10 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  * The caller bounds the size.
  */
 export function parseJsonObject(bytes: Uint8Array): JsonResult {
-  let text: string
+  if (!isUtf8(bytes)) return { fault: 'is not UTF-8' }
+  // Keeps a byte order mark, which the parser then refuses.
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   let value: unknown
-  try {
-    text = UTF8.decode(bytes)
-  } catch {
-    return { fault: 'is not UTF-8' }
-  }
   try {
     value = JSON.parse(text)
   } catch {
@@ -29,8 +26,9 @@ export function parseJsonObject(bytes: Uint8Array): JsonResult {
     return { fault: 'is not JSON' }
   }
   if (!isJsonObject(value)) return { fault: 'is not a JSON object' }
-  const fault = findFault(text)
-  return fault === undefined ? { object: value } : { fault }
+  const members = countMembers(value, text.includes('\\'), 1)
+  if (typeof members === 'string') return { fault: members }
+  return members === countWrittenMembers(text) ? { object: value } : { fault: 'holds a member name twice' }
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
@@ -42,43 +40,52 @@ export function readMember(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined
 }
 
-/** Walks the strings and brackets of a text that `JSON.parse` accepted: a string before a colon is a member name. */
-function findFault(json: string): string | undefined {
-  const open: (Set<string> | undefined)[] = []
-  for (let at = 0; at < json.length; at += 1) {
-    const character = json[at]
-    if (character === '{') open.push(new Set())
-    else if (character === '[') open.push(undefined)
-    else if (character === '}' || character === ']') open.pop()
-    else if (character === '"') {
-      const end = endOfString(json, at)
-      const string = unescapeString(json.slice(at, end))
-      if (!string.isWellFormed()) return 'holds a lone surrogate'
-      if (isMemberName(json, end)) {
-        const names = open.at(-1)
-        if (names?.has(string)) return 'holds a member name twice'
-        names?.add(string)
-      }
-      at = end - 1
-    }
-    if (open.length > DEPTH_MAX) return `nests deeper than ${DEPTH_MAX}`
+/** How many members the value has at all depths, or what is wrong with it. Without escapes no surrogate can be alone. */
+function countMembers(value: unknown, hasEscapes: boolean, depth: number): number | string {
+  if (typeof value === 'string') return hasEscapes && !value.isWellFormed() ? 'holds a lone surrogate' : 0
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > DEPTH_MAX) return `nests deeper than ${DEPTH_MAX}`
+  let count = 0
+  if (!Array.isArray(value)) {
+    const names = Object.keys(value)
+    if (hasEscapes && !names.every((name) => name.isWellFormed())) return 'holds a lone surrogate'
+    count = names.length
   }
-  return undefined
+  for (const part of Object.values(value)) {
+    const inside = countMembers(part, hasEscapes, depth + 1)
+    if (typeof inside === 'string') return inside
+    count += inside
+  }
+  return count
 }
 
-/** The place after the closing quote of the string that starts at `start`. */
+const QUOTE = 0x22
+const COLON = 0x3a
+
+/**
+ * Counts the colons outside of strings in a text that `JSON.parse` accepted: one for each member that is written. The
+ * parser keeps one member of each name, by its unescaped spelling, so that a duplicate leaves fewer than were written.
+ */
+function countWrittenMembers(json: string): number {
+  let count = 0
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json.charCodeAt(at)
+    if (character === COLON) count += 1
+    else if (character === QUOTE) at = endOfString(json, at)
+  }
+  return count
+}
+
+/** The place of the closing quote of the string that starts at `start`. */
 function endOfString(json: string, start: number): number {
-  let at = start + 1
-  while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1
-  return at + 1
+  let end = json.indexOf('"', start + 1)
+  while (isEscaped(json, end)) end = json.indexOf('"', end + 1)
+  return end
 }
 
-function unescapeString(quoted: string): string {
-  return quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1)
-}
-
-function isMemberName(json: string, end: number): boolean {
-  let at = end
-  while (json[at] === ' ' || json[at] === '\t' || json[at] === '\n' || json[at] === '\r') at += 1
-  return json[at] === ':'
+/** A quote after an odd number of backslashes. */
+function isEscaped(json: string, at: number): boolean {
+  let before = at
+  while (json[before - 1] === '\\') before -= 1
+  return (at - before) % 2 === 1
 }

@@ -144,4 +144,15 @@ suite('decodeBase64url', () => {
       ),
     )
   })
+
+  test('agrees with writing the bytes again, for any text over the alphabet', () => {
+    const character = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=')
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, maxLength: 9, unit: character }), (text) => {
+        const isCanonical = Buffer.from(text, 'base64url').toString('base64url') === text
+        assert.equal(decodeBase64url(text) !== undefined, isCanonical)
+      }),
+      { numRuns: 2000 },
+    )
+  })
 })
