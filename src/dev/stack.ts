@@ -28,6 +28,8 @@ const READY_WITHIN_MS = 30_000
 const POLL_MS = 50
 
 const DATABASES = 'projects/local/instances/local/databases'
+/** As the command's own first line: V8's young generation would grow to 128 MiB, three times the rest of the service. */
+const NODE_FLAGS = ['--max-semi-space-size=8']
 const MAIN_FILE = path.resolve(import.meta.dirname, '../main.ts')
 
 export interface StackOptions {
@@ -178,7 +180,7 @@ http: { listen: '127.0.0.1:0' }
 async function startServiceProcess(configFile: string, emulatorHost: string, logFile: string): Promise<ChildProcess> {
   await writeFile(logFile, '')
   const env = { ...process.env, SPANNER_EMULATOR_HOST: emulatorHost }
-  const command = [process.execPath, MAIN_FILE, 'serve', '--config', configFile]
+  const command = [process.execPath, ...NODE_FLAGS, MAIN_FILE, 'serve', '--config', configFile]
   const child = await startChild('/bin/sh', ['-c', 'exec "$@" >>"$0" 2>&1', logFile, ...command], { env })
   return { ...child, log: () => readFileSync(logFile, 'utf8') }
 }
@@ -188,7 +190,7 @@ async function untilReady(service: ChildProcess, except: readonly string[], sign
   const deadline = performance.now() + READY_WITHIN_MS
   for (;;) {
     const url = /"event":"http_listening","url":"([^"]+)"/.exec(service.log())?.[1]
-    const missing = url === undefined ? ['http'] : await missingParts(url)
+    const missing = url === undefined ? ['http'] : await missingParts(url).catch(() => ['http'])
     if (url !== undefined && missing.every((part) => except.includes(part))) return url
     if (service.hasExited() || performance.now() > deadline) {
       const log = lastLines(service.log(), 10)

@@ -6,8 +6,8 @@ import type { Clock, DeadlineMs, PolicyReader } from './ports.ts'
 
 /** Keys of one read; a request brings a handful, a person in many groups some hundred. */
 const REQUESTS_PER_READ_MAX = 64
-/** Enough to keep a store busy while one read is on the wire; more would only make the batches smaller. */
-const READS_IN_FLIGHT_MAX = 4
+/** Two, so that a slow read does not hold everybody; more make the batches smaller and cost rate and CPU (`npm run bench`). */
+const READS_IN_FLIGHT_MAX = 2
 
 export interface BatchedPolicyReaderOptions {
   readonly reader: PolicyReader
