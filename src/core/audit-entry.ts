@@ -24,7 +24,23 @@ export interface AuditEntry {
 
 export type AuditedRequest = Omit<AuthorizationRequest, 'credentials' | 'issuerKey'>
 
-/** The request without its secrets, field by field, so that a field added later does not slip into the audit. */
-export function auditedRequest({ userNkey, server, client }: AuthorizationRequest): AuditedRequest {
-  return { userNkey, server, client }
+/** Shorter ones could be an ordinary word by chance, and are no secret. */
+const SECRET_CHARACTERS_MIN = 8
+
+/**
+ * The request without its secrets, field by field, so that a field added later does not slip into the audit. What a client
+ * says of itself is left out when it repeats its credentials there.
+ */
+export function auditedRequest({ userNkey, server, client, credentials }: AuthorizationRequest): AuditedRequest {
+  const secrets = [credentials.authToken, credentials.password].filter(
+    (secret): secret is string => secret !== undefined && secret.length >= SECRET_CHARACTERS_MIN,
+  )
+  const told = { name: client.name, lang: client.lang, version: client.version }
+  const repeated = Object.entries(told).filter(([, text]) => secrets.some((secret) => text?.includes(secret) === true))
+  if (repeated.length === 0) return { userNkey, server, client }
+  return {
+    userNkey,
+    server,
+    client: { ...client, ...Object.fromEntries(repeated.map(([field]) => [field, '[redacted]'])) },
+  }
 }
