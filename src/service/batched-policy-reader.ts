@@ -4,8 +4,9 @@ import { Batcher } from './batcher.ts'
 import type { CalloutEvents } from './events.ts'
 import type { Clock, DeadlineMs, PolicyReader } from './ports.ts'
 
-/** Keys of one read; a request brings a handful, a person in many groups some hundred. */
 const REQUESTS_PER_READ_MAX = 64
+/** Keys of one read. A request brings a handful, a person in many groups hundreds; sixty such persons take several reads. */
+const PRINCIPALS_PER_READ_MAX = 1000
 /** Two, so that a slow read does not hold everybody; more make the batches smaller and cost rate and CPU (`npm run bench`). */
 const READS_IN_FLIGHT_MAX = 2
 
@@ -24,7 +25,10 @@ export interface BatchedPolicyReaderOptions {
 export function createBatchedPolicyReader(options: BatchedPolicyReaderOptions): PolicyReader {
   const { reader, clock, events } = options
   const batcher = new Batcher<readonly string[], Answer>({
-    run: (requests, deadlineMs) => readTogether(reader, requests, deadlineMs),
+    run: async (requests, deadlineMs) => {
+      const reads = portions(requests).map((portion) => readTogether(reader, portion, deadlineMs))
+      return (await Promise.all(reads)).flat()
+    },
     itemsMax: REQUESTS_PER_READ_MAX,
     inFlightMax: READS_IN_FLIGHT_MAX,
     waitingMax: options.waitingMax,
@@ -41,6 +45,21 @@ export function createBatchedPolicyReader(options: BatchedPolicyReaderOptions): 
 }
 
 type Answer = { readonly policy: Policy } | { readonly failure: CalloutError }
+
+/** Splits requests, in order, into reads of at most so many keys; a request that has more is read alone. */
+function portions(requests: readonly (readonly string[])[]): (readonly string[])[][] {
+  const result: (readonly string[])[][] = []
+  let keys = Number.POSITIVE_INFINITY
+  for (const principals of requests) {
+    keys += principals.length
+    if (keys > PRINCIPALS_PER_READ_MAX) {
+      result.push([])
+      keys = principals.length
+    }
+    result.at(-1)?.push(principals)
+  }
+  return result
+}
 
 async function readTogether(
   reader: PolicyReader,

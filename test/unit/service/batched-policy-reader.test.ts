@@ -43,6 +43,25 @@ suite('a shared read of grants', () => {
     assert.deepEqual([alice.bindings.length, bob.bindings.length], [0, 1])
   })
 
+  test('of persons in many groups takes several reads', async () => {
+    const sizes: number[] = []
+    const { reader } = aReader((principals) => {
+      sizes.push(principals.length)
+      return Promise.resolve(ALL)
+    })
+    const inGroups = (who: string): string[] => [
+      who,
+      ...Array.from({ length: 600 }, (_, n) => `group:corp:${who}-${n}`),
+    ]
+    const [, bob, issuer] = await Promise.all([
+      reader.read(inGroups('user:corp:alice'), 1000),
+      reader.read(inGroups('user:corp:bob'), 1000),
+      reader.read(['issuer:corp'], 1000),
+    ])
+    assert.deepEqual(sizes, [601, 602])
+    assert.deepEqual([ids(bob), ids(issuer)], [['b', 'r'], []])
+  })
+
   test('of one principal with unusable rows refuses only that one', async () => {
     const { reader } = aReader((principals) => {
       if (principals.includes('user:corp:bob'))
