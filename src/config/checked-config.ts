@@ -1,19 +1,8 @@
 import { resolve } from 'node:path'
-import { CalloutError } from '../core/errors.ts'
-import type {
-  Config,
-  IdentityConfig,
-  IssuerConfig,
-  IssuerKeys,
-  KeyHttpConfig,
-  KeyRefreshConfig,
-  NatsConfig,
-  NatsLogin,
-} from './config.ts'
+import { toIssuer, unchecked } from './checked-issuer.ts'
+import type { Config, NatsConfig, NatsLogin } from './config.ts'
 import type { ConfigFile } from './schema.ts'
 import { parseListenAddress } from './url.ts'
-
-type IssuerEntry = ConfigFile['issuers'][number]
 
 /** Turns the checked content of the file into our own words; `baseDir` is where relative paths start. */
 export function toConfig(file: ConfigFile, baseDir: string): Config {
@@ -67,70 +56,4 @@ function toLogin(nats: ConfigFile['nats'], path: (written: string) => string): N
   if (nats.nkey_seed_file !== undefined) return { nkeySeedFile: path(nats.nkey_seed_file) }
   if (nats.creds_file !== undefined) return { credsFile: path(nats.creds_file) }
   throw unchecked('nats')
-}
-
-function toIssuer(entry: IssuerEntry, path: (written: string) => string): IssuerConfig {
-  return {
-    id: entry.id,
-    issuer: entry.issuer,
-    keys: toKeys(entry.keys, path),
-    algorithms: entry.algorithms,
-    tokenTypes: entry.token_types,
-    audiences: entry.audiences,
-    authorizedParties: entry.authorized_parties,
-    clockSkewMs: entry.clock_skew,
-    maxLifetimeMs: entry.max_lifetime,
-    http: toKeyHttp(entry.http, path),
-    refresh: toKeyRefresh(entry.refresh),
-    identity: toIdentity(entry.identity),
-  }
-}
-
-function toKeys(keys: IssuerEntry['keys'], path: (written: string) => string): IssuerKeys {
-  if (keys.discovery !== undefined) {
-    return { discovery: keys.discovery.url === undefined ? {} : { url: keys.discovery.url } }
-  }
-  if (keys.jwks_uri !== undefined) return { jwksUri: keys.jwks_uri }
-  if (keys.jwks_file !== undefined) return { jwksFile: path(keys.jwks_file) }
-  throw unchecked('keys')
-}
-
-function toKeyHttp(http: IssuerEntry['http'], path: (written: string) => string): KeyHttpConfig {
-  return {
-    timeoutMs: http.timeout,
-    maxBytes: http.max_bytes,
-    ...(http.ca_file === undefined ? {} : { caFile: path(http.ca_file) }),
-    ...(http.bearer_token_file === undefined ? {} : { bearerTokenFile: path(http.bearer_token_file) }),
-    ...(http.proxy === undefined ? {} : { proxy: http.proxy }),
-    ...(http.allowed_hosts === undefined ? {} : { allowedHosts: http.allowed_hosts }),
-  }
-}
-
-function toKeyRefresh(refresh: IssuerEntry['refresh']): KeyRefreshConfig {
-  return {
-    intervalMs: refresh.interval,
-    minIntervalMs: refresh.min_interval,
-    maxStaleMs: refresh.max_stale,
-    backoffMinMs: refresh.backoff_min,
-    backoffMaxMs: refresh.backoff_max,
-  }
-}
-
-/** Where RFC 9068 §2.2 and OpenID Connect Core §2 put the client. */
-const CLIENT_ID_PATHS = [['client_id'], ['azp']]
-
-function toIdentity(identity: IssuerEntry['identity']): IdentityConfig {
-  const { path, first_of: firstOf } = identity.client_id
-  return {
-    subject: identity.subject.path,
-    clientId: path === undefined ? (firstOf ?? CLIENT_ID_PATHS) : [path],
-    ...(identity.groups === undefined ? {} : { groups: identity.groups.path }),
-    kind: identity.kind,
-    attributes: Object.fromEntries(Object.entries(identity.attributes).map(([name, value]) => [name, value.path])),
-  }
-}
-
-/** The schema has checked that one of the alternatives is there; getting here is a bug of the schema. */
-function unchecked(setting: string): CalloutError {
-  return new CalloutError('ERR_CONFIG_INVALID', `${setting} was not checked before use`)
 }

@@ -61,6 +61,7 @@ export interface IssuerConfig {
   readonly tokenTypes: readonly string[]
   readonly audiences: readonly string[]
   readonly authorizedParties: readonly string[]
+  readonly match: readonly MatchConfig[]
   readonly clockSkewMs: number
   readonly maxLifetimeMs: number
   readonly http: KeyHttpConfig
@@ -70,6 +71,20 @@ export interface IssuerConfig {
 
 export type IssuerKeys =
   { readonly discovery: { readonly url?: string } } | { readonly jwksUri: string } | { readonly jwksFile: string }
+
+export type MatchValue = string | number | boolean
+
+/** What one claim has to be; compared without any conversion. */
+export type MatchConfig = { readonly path: readonly string[] } & (
+  | { readonly equals: MatchValue }
+  | { readonly anyOf: readonly MatchValue[] }
+  | { readonly allOf: readonly MatchValue[] }
+  | { readonly noneOf: readonly MatchValue[] }
+  | { readonly prefix: string }
+  | { readonly glob: string }
+  | { readonly present: true }
+  | { readonly absent: true }
+)
 
 export interface KeyHttpConfig {
   readonly timeoutMs: number

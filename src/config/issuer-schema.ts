@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ISSUER_ID } from '../core/principal.ts'
 import { claimPath, claimPaths } from './claim-path.ts'
 import { keyHttp, keyOrigin, keyRefresh, urlText } from './issuer-keys-schema.ts'
+import { matchRules } from './match-schema.ts'
 import { choice, distinctList, duration, evenIfIncomplete, freeText, list, setting, text } from './setting.ts'
 import { problemOfIssuer } from './url.ts'
 
@@ -112,6 +113,7 @@ export const issuerSchema = z.strictObject({
     'list of texts',
     'When set, the client that obtained the token must be one of these.',
   ),
+  match: matchRules.prefault([]),
   clock_skew: setting(
     duration({ minMs: 0, maxMs: 5 * MINUTE_MS }).prefault('30s'),
     'duration',

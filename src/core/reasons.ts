@@ -19,6 +19,7 @@ export const DENY_REASONS = {
   audience_mismatch: 'the token is meant for another audience',
   claim_missing: 'a required claim is absent',
   claim_invalid: 'a claim has a wrong type or value',
+  claim_mismatch: 'a claim is not what a match rule of the issuer entry asks for',
   token_expired: 'the token has expired',
   token_not_yet_valid: 'the token is not valid yet ("nbf" or "iat" lies in the future)',
   token_lifetime_too_long: 'the token lives longer than max_lifetime',

@@ -1,5 +1,6 @@
 import { lookUpClaim, writeClaimPath } from './claim-path.ts'
 import type { ClaimPath, IssuerOptions } from './issuer-options.ts'
+import { checkMatch } from './match-rule.ts'
 import { describeValue, refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { readMember } from './strict-json.ts'
@@ -7,7 +8,10 @@ import type { JsonObject } from './strict-json.ts'
 import { isNumericDate } from './token-facts.ts'
 
 /** The part of an issuer entry that its claims are held against. */
-export type ClaimRules = Pick<IssuerOptions, 'audiences' | 'authorizedParties' | 'clockSkewMs' | 'maxLifetimeMs'> & {
+export type ClaimRules = Pick<
+  IssuerOptions,
+  'audiences' | 'authorizedParties' | 'match' | 'clockSkewMs' | 'maxLifetimeMs'
+> & {
   readonly identity: Pick<IssuerOptions['identity'], 'clientId'>
 }
 
@@ -22,6 +26,7 @@ export function checkClaims(claims: JsonObject, rules: ClaimRules, nowMs: number
     checkPurpose(claims) ??
     checkAudience(readMember(claims, 'aud'), rules.audiences) ??
     checkAuthorizedParty(claims, rules) ??
+    checkMatch(claims, rules.match) ??
     checkTimes(claims, rules, nowMs) ??
     checkSubject(readMember(claims, 'sub'))
   )

@@ -1,11 +1,10 @@
 import type { Identity, TokenFacts } from '../core/identity.ts'
-import { lookUpClaim, writeClaimPath } from './claim-path.ts'
+import { isClaimElsewhere, lookUpClaim, writeClaimPath } from './claim-path.ts'
 import { findClientId } from './claims.ts'
 import type { ClaimPath, IdentityRules } from './issuer-options.ts'
 import { describeValue, refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { isSafeText } from './safe-text.ts'
-import { isJsonObject, readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 
 /** OpenID Connect Core §2 bounds `sub` at 255 ASCII characters; everything that becomes a principal keeps to it. */
@@ -61,8 +60,9 @@ function readClientId(claims: JsonObject, rules: IdentityRules): string | undefi
 }
 
 function readGroups(claims: JsonObject, path: ClaimPath): string[] | Refusal {
-  const overage = checkOverage(claims, path)
-  if (overage !== undefined) return overage
+  if (isClaimElsewhere(claims, path)) {
+    return refuse('claim_invalid', 'the issuer left the groups out of the token (overage)')
+  }
   const found = lookUpClaim(claims, path)
   if (found.state === 'absent') return []
   const value = found.state === 'present' ? found.value : null
@@ -78,19 +78,6 @@ function readGroups(claims: JsonObject, path: ClaimPath): string[] | Refusal {
     return refuse('identity_invalid', `${name} holds a group that is empty, too long or has hidden characters`)
   }
   return [...new Set(groups)]
-}
-
-/**
- * Issuers that leave out a list that is too long say so in `_claim_names` (OIDC Core §5.6.2) or, Entra, in `hasgroups`.
- * Reading that as "no groups" would pass by every deny grant of a group.
- */
-function checkOverage(claims: JsonObject, path: ClaimPath): Refusal | undefined {
-  const [name = ''] = path
-  const elsewhere = readMember(claims, '_claim_names')
-  const overage =
-    (elsewhere !== undefined && (!isJsonObject(elsewhere) || Object.hasOwn(elsewhere, name))) ||
-    (name === 'groups' && Object.hasOwn(claims, 'hasgroups'))
-  return overage ? refuse('claim_invalid', 'the issuer left the groups out of the token (overage)') : undefined
 }
 
 function readAttributes(claims: JsonObject, paths: IdentityRules['attributes']): Record<string, string> {

@@ -1,6 +1,8 @@
 import { CalloutError } from '../core/errors.ts'
 import { ISSUER_ID } from '../core/principal.ts'
+import type { MatchRule } from './match-rule.ts'
 import { isSignatureAlgorithm } from './signature-algorithm.ts'
+import { writeClaimPath } from './claim-path.ts'
 import { normalizeTokenType, SECURITY_EVENT_TYPES } from './token-type.ts'
 import { parseKeyUrl, wellKnownUrl } from './key-url.ts'
 
@@ -43,6 +45,8 @@ export interface IssuerOptions {
   readonly audiences: readonly string[]
   /** Client ids that may have obtained the token; empty accepts any. */
   readonly authorizedParties: readonly string[]
+  /** What claims have to be, all of them. */
+  readonly match: readonly MatchRule[]
   /** Tolerance for `exp`, `nbf` and `iat`. */
   readonly clockSkewMs: number
   /** Upper bound of `exp - iat`. */
@@ -130,8 +134,19 @@ function ruleProblems(entry: IssuerOptions): string[] {
   if ([...entry.audiences, ...entry.authorizedParties].includes('')) {
     problems.push('audiences and authorizedParties must not hold an empty string')
   }
-  return [...problems, ...pathProblems(entry.identity)]
+  return [...problems, ...matchProblems(entry.match), ...pathProblems(entry.identity)]
 }
+
+function matchProblems(rules: readonly MatchRule[]): string[] {
+  return rules.flatMap((rule) => {
+    if (rule.path.length === 0) return ['a claim path must name at least one member']
+    const empty = Object.entries(rule).some(([key, value]) => LISTS.has(key) && Array.isArray(value) && !value.length)
+    return empty ? [`match of ${writeClaimPath(rule.path)}: the list must not be empty`] : []
+  })
+}
+
+/** An empty `allOf` or `noneOf` would hold for every token. */
+const LISTS: ReadonlySet<string> = new Set(['anyOf', 'allOf', 'noneOf'])
 
 function pathProblems(rules: IdentityRules): string[] {
   const paths = [rules.subject, ...rules.clientId, ...(rules.groups ? [rules.groups] : [])]

@@ -97,6 +97,7 @@ export function anIssuer(change: Partial<IssuerOptions> = {}): IssuerOptions {
     tokenTypes: ['JWT', 'at+jwt'],
     audiences: ['nats'],
     authorizedParties: [],
+    match: [],
     clockSkewMs: 30_000,
     maxLifetimeMs: 24 * 3_600_000,
     http: { timeoutMs: 1000, maxBytes: 262_144 },

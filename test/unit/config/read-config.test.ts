@@ -49,6 +49,15 @@ issuers:
     token_types: [""]
     audiences: [nats, other]
     authorized_parties: [app]
+    match:
+      - { path: typ, equals: Bearer }
+      - { path: [realm_access, roles], any_of: [nats, 7, true] }
+      - { path: a, all_of: [x] }
+      - { path: a, none_of: [""] }
+      - { path: a, prefix: x }
+      - { path: a, glob: "x*" }
+      - { path: a, present: true }
+      - { path: a, absent: true }
     clock_skew: 0s
     max_lifetime: 1h
     http:
@@ -109,6 +118,7 @@ suite('a right configuration', () => {
           tokenTypes: ['JWT', 'at+jwt'],
           audiences: ['nats'],
           authorizedParties: [],
+          match: [],
           clockSkewMs: 30_000,
           maxLifetimeMs: 86_400_000,
           http: { timeoutMs: 1_000, maxBytes: 262_144 },
@@ -156,6 +166,16 @@ suite('a right configuration', () => {
         { jwksFile: '/etc/callout/keys.json' },
       ],
     )
+    assert.deepEqual(config.issuers[0]?.match, [
+      { path: ['typ'], equals: 'Bearer' },
+      { path: ['realm_access', 'roles'], anyOf: ['nats', 7, true] },
+      { path: ['a'], allOf: ['x'] },
+      { path: ['a'], noneOf: [''] },
+      { path: ['a'], prefix: 'x' },
+      { path: ['a'], glob: 'x*' },
+      { path: ['a'], present: true },
+      { path: ['a'], absent: true },
+    ])
     assert.deepEqual(config.issuers[0]?.http, {
       timeoutMs: 2_000,
       maxBytes: 65_536,
@@ -308,6 +328,21 @@ suite('problems', () => {
     ['no algorithm', { 'issuers.0.algorithms': [] }, /^issuers\[0\]\.algorithms: needs at least 1 entry$/],
     ['no audience', { 'issuers.0.audiences': [] }, /^issuers\[0\]\.audiences: needs at least 1 entry$/],
     ['an empty audience', { 'issuers.0.audiences': [''] }, /^issuers\[0\]\.audiences\[0\]: must not be empty$/],
+    [
+      'a match rule without a condition',
+      { 'issuers.0.match': [{ path: 'a' }] },
+      /^issuers\[0\]\.match\[0\]: needs exactly one of equals, any_of/,
+    ],
+    ['a match rule with two', { 'issuers.0.match': [{ path: 'a', equals: 1, absent: true }] }, /needs exactly one of/],
+    ['a match rule without a claim', { 'issuers.0.match': [{ equals: 'x' }] }, /match\[0\]\.path: is required$/],
+    ['a match with nothing', { 'issuers.0.match': [{ path: 'a', any_of: [] }] }, /any_of: needs at least 1 entry$/],
+    ['a match with a list', { 'issuers.0.match': [{ path: 'a', equals: ['x'] }] }, /equals: must be text, true, false/],
+    [
+      'a match with a fraction',
+      { 'issuers.0.match': [{ path: 'a', equals: 1.5 }] },
+      /equals: must be text, true, false/,
+    ],
+    ['present: false', { 'issuers.0.match': [{ path: 'a', present: false }] }, /present: must be true/],
     ['a clock skew over five minutes', { 'issuers.0.clock_skew': '301s' }, /from 0s to 5m$/],
     [
       'an empty claim path',

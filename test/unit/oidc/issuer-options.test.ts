@@ -52,6 +52,8 @@ suite('assertIssuerOptions', () => {
     ['an unbounded lifetime', { maxLifetimeMs: Number.POSITIVE_INFINITY }, 'maxLifetimeMs must be a positive number'],
     ['a negative skew', { clockSkewMs: -1 }, 'clockSkewMs must be a positive number'],
     ['no timeout', { http: { ...issuer.http, timeoutMs: 0 } }, 'http.timeoutMs must be a positive number'],
+    ['a match of nothing', { match: [{ path: [], equals: 'x' }] }, 'a claim path must name at least one member'],
+    ['a match that always holds', { match: [{ path: ['a'], noneOf: [] }] }, 'match of "a": the list must not be empty'],
     ['no bytes', { http: { ...issuer.http, maxBytes: 0 } }, 'http.maxBytes must be a positive number of bytes'],
     ['no pause after a failure', { refresh: { ...issuer.refresh, backoffMinMs: 0 } }, 'refresh.backoffMinMs must be'],
     ['an empty path', { identity: { ...identity, subject: [] } }, 'a claim path must name at least one member'],

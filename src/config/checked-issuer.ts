@@ -1,0 +1,92 @@
+import { CalloutError } from '../core/errors.ts'
+import type {
+  IdentityConfig,
+  IssuerConfig,
+  IssuerKeys,
+  KeyHttpConfig,
+  KeyRefreshConfig,
+  MatchConfig,
+} from './config.ts'
+import type { MatchEntry } from './match-schema.ts'
+import type { ConfigFile } from './schema.ts'
+
+type IssuerEntry = ConfigFile['issuers'][number]
+
+/** One checked entry of `issuers` in our own words; `path` makes a path of the file absolute. */
+export function toIssuer(entry: IssuerEntry, path: (written: string) => string): IssuerConfig {
+  return {
+    id: entry.id,
+    issuer: entry.issuer,
+    keys: toKeys(entry.keys, path),
+    algorithms: entry.algorithms,
+    tokenTypes: entry.token_types,
+    audiences: entry.audiences,
+    authorizedParties: entry.authorized_parties,
+    match: entry.match.map(toMatch),
+    clockSkewMs: entry.clock_skew,
+    maxLifetimeMs: entry.max_lifetime,
+    http: toKeyHttp(entry.http, path),
+    refresh: toKeyRefresh(entry.refresh),
+    identity: toIdentity(entry.identity),
+  }
+}
+
+function toKeys(keys: IssuerEntry['keys'], path: (written: string) => string): IssuerKeys {
+  if (keys.discovery !== undefined) {
+    return { discovery: keys.discovery.url === undefined ? {} : { url: keys.discovery.url } }
+  }
+  if (keys.jwks_uri !== undefined) return { jwksUri: keys.jwks_uri }
+  if (keys.jwks_file !== undefined) return { jwksFile: path(keys.jwks_file) }
+  throw unchecked('keys')
+}
+
+function toMatch(entry: MatchEntry): MatchConfig {
+  const { path, equals, any_of: anyOf, all_of: allOf, none_of: noneOf, prefix, glob, present } = entry
+  if (equals !== undefined) return { path, equals }
+  if (anyOf !== undefined) return { path, anyOf }
+  if (allOf !== undefined) return { path, allOf }
+  if (noneOf !== undefined) return { path, noneOf }
+  if (prefix !== undefined) return { path, prefix }
+  if (glob !== undefined) return { path, glob }
+  return present === undefined ? { path, absent: true } : { path, present }
+}
+
+function toKeyHttp(http: IssuerEntry['http'], path: (written: string) => string): KeyHttpConfig {
+  return {
+    timeoutMs: http.timeout,
+    maxBytes: http.max_bytes,
+    ...(http.ca_file === undefined ? {} : { caFile: path(http.ca_file) }),
+    ...(http.bearer_token_file === undefined ? {} : { bearerTokenFile: path(http.bearer_token_file) }),
+    ...(http.proxy === undefined ? {} : { proxy: http.proxy }),
+    ...(http.allowed_hosts === undefined ? {} : { allowedHosts: http.allowed_hosts }),
+  }
+}
+
+function toKeyRefresh(refresh: IssuerEntry['refresh']): KeyRefreshConfig {
+  return {
+    intervalMs: refresh.interval,
+    minIntervalMs: refresh.min_interval,
+    maxStaleMs: refresh.max_stale,
+    backoffMinMs: refresh.backoff_min,
+    backoffMaxMs: refresh.backoff_max,
+  }
+}
+
+/** Where RFC 9068 §2.2 and OpenID Connect Core §2 put the client. */
+const CLIENT_ID_PATHS = [['client_id'], ['azp']]
+
+function toIdentity(identity: IssuerEntry['identity']): IdentityConfig {
+  const { path, first_of: firstOf } = identity.client_id
+  return {
+    subject: identity.subject.path,
+    clientId: path === undefined ? (firstOf ?? CLIENT_ID_PATHS) : [path],
+    ...(identity.groups === undefined ? {} : { groups: identity.groups.path }),
+    kind: identity.kind,
+    attributes: Object.fromEntries(Object.entries(identity.attributes).map(([name, value]) => [name, value.path])),
+  }
+}
+
+/** The schema has checked that one of the alternatives is there; getting here is a bug of the schema. */
+export function unchecked(setting: string): CalloutError {
+  return new CalloutError('ERR_CONFIG_INVALID', `${setting} was not checked before use`)
+}
