@@ -103,7 +103,7 @@ export class KeySet {
   #match(keyId: string | undefined, algorithm: string): KeyMatch | undefined {
     const keys = this.#usableKeys()?.filter((key) => keyId === undefined || key.keyId === keyId)
     if (keys === undefined) return undefined
-    const fitting = keys.map((key) => key.byAlgorithm.get(algorithm)).filter((key) => key !== undefined)
+    const fitting = keys.filter((key) => key.algorithms.includes(algorithm)).map((entry) => entry.key)
     const [key] = fitting
     if (fitting.length > 1) return { kind: 'ambiguous' }
     if (key !== undefined) return { kind: 'found', key }

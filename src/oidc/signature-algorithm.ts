@@ -31,3 +31,12 @@ export function algorithmFitsKey(algorithm: string, kty: unknown, crv: unknown):
   const shape = SIGNATURE_ALGORITHMS.get(algorithm)
   return shape !== undefined && shape.kty === kty && (shape.crv === undefined || shape.crv === crv)
 }
+
+/** Whether two names mean one algorithm: equal, or the polymorphic `EdDSA` and the `Ed25519` of RFC 9864 §2.2. */
+export function isSameAlgorithm(one: unknown, other: string): boolean {
+  return one === other || (isEd25519(one) && isEd25519(other))
+}
+
+function isEd25519(name: unknown): boolean {
+  return name === 'EdDSA' || name === 'Ed25519'
+}

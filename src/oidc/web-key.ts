@@ -1,15 +1,17 @@
 import { importJWK } from 'jose'
 import type { CryptoKey, JWK } from 'jose'
 import { decodeBase64url } from './compact-jws.ts'
-import { algorithmFitsKey } from './signature-algorithm.ts'
+import { isRocaModulus } from './roca.ts'
+import { algorithmFitsKey, isSameAlgorithm } from './signature-algorithm.ts'
 import { isJsonObject, readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 
 /** One public key of an issuer. */
 export interface WebKey {
   readonly keyId: string | undefined
-  /** The key for each algorithm that the issuer entry allows it for; empty when it was refused. */
-  readonly byAlgorithm: ReadonlyMap<string, CryptoKey>
+  /** Names of the one algorithm that it verifies; empty when it was refused, or is for none that the entry allows. */
+  readonly algorithms: readonly string[]
+  readonly key?: CryptoKey
   /** Why no signature of this key can be trusted. */
   readonly refused?: string
 }
@@ -23,6 +25,9 @@ const KEY_ID_LENGTH_MAX = 256
 const RSA_BITS_MIN = 2048
 const RSA_BITS_MAX = 8192
 
+/** One more than the bits need: some issuers write a leading zero. Bounds the arithmetic on what is hostile. */
+const RSA_MODULUS_BYTES_MAX = RSA_BITS_MAX / 8 + 1
+
 /** 65537. With e = 1 anybody can sign; other exponents are in no real key set. */
 const RSA_EXPONENT = 'AQAB'
 
@@ -34,8 +39,10 @@ const SIGNATURE_USES: ReadonlySet<unknown> = new Set([undefined, 'sig', 'jwt-svi
 /**
  * Reads a JWK set (RFC 7517 §5). Entries that are no signature keys are passed over, as the RFC asks; a signature key
  * that is unsafe or broken is kept as refused, so that a token signed with it is answered precisely.
+ * A key verifies one algorithm (RFC 8725 §3.1): the one in its `alg`, or without `alg` the only one that the issuer entry
+ * allows and that fits its type and curve; when several do, it is refused rather than guessed.
  * Throws when the set as a whole is of no use: wrong shape, too many keys, no usable key.
- * Does not check for ROCA moduli and does not ask for `alg`: a key without one serves every allowed algorithm that fits.
+ * `x5c` and `x5t` are not looked at: the key is trusted because of where it was fetched.
  */
 export async function importWebKeys(document: JsonObject, algorithms: readonly string[]): Promise<readonly WebKey[]> {
   const entries = readMember(document, 'keys')
@@ -46,8 +53,9 @@ export async function importWebKeys(document: JsonObject, algorithms: readonly s
     if (!isJsonObject(entry) || !isSignatureKey(entry)) continue
     keys.push(await importWebKey(entry, algorithms))
   }
-  if (!keys.some((key) => key.byAlgorithm.size > 0)) throw new Error('the key set holds no usable signature key')
-  return keys
+  if (keys.some((key) => key.key !== undefined)) return keys
+  const why = keys.find((key) => key.refused !== undefined)?.refused
+  throw new Error(`the key set holds no usable signature key${why === undefined ? '' : `: ${why}`}`)
 }
 
 function isSignatureKey(entry: JsonObject): boolean {
@@ -59,25 +67,35 @@ function isSignatureKey(entry: JsonObject): boolean {
   )
 }
 
-async function importWebKey(entry: JsonObject, algorithms: readonly string[]): Promise<WebKey> {
+async function importWebKey(entry: JsonObject, allowed: readonly string[]): Promise<WebKey> {
   const id = readMember(entry, 'kid')
   const keyId = typeof id === 'string' ? id : undefined
-  const refused = findFlaw(entry)
-  if (refused !== undefined) return { keyId, byAlgorithm: new Map(), refused }
+  const algorithms = algorithmsOf(entry, allowed)
+  const [algorithm] = algorithms
+  const refused = findFlaw(entry) ?? findAmbiguity(algorithms)
+  if (refused !== undefined) return { keyId, algorithms: [], refused }
+  if (algorithm === undefined) return { keyId, algorithms }
+  try {
+    return { keyId, algorithms, key: await importPublicKey(entry, algorithm) }
+  } catch {
+    // WebCrypto answers a bad point or encoding with a DataError that says nothing more.
+    return { keyId, algorithms: [], refused: 'the key material does not decode to a valid public key' }
+  }
+}
+
+function algorithmsOf(entry: JsonObject, allowed: readonly string[]): readonly string[] {
   const kty = readMember(entry, 'kty')
   const crv = readMember(entry, 'crv')
   const declared = readMember(entry, 'alg')
-  const fitting = algorithms.filter(
-    (name) => algorithmFitsKey(name, kty, crv) && (declared === undefined || declared === name),
+  return allowed.filter(
+    (name) => algorithmFitsKey(name, kty, crv) && (declared === undefined || isSameAlgorithm(declared, name)),
   )
-  const byAlgorithm = new Map<string, CryptoKey>()
-  try {
-    for (const algorithm of fitting) byAlgorithm.set(algorithm, await importPublicKey(entry, algorithm))
-  } catch {
-    // WebCrypto answers a bad point or encoding with a DataError that says nothing more.
-    return { keyId, byAlgorithm: new Map(), refused: 'the key material does not decode to a valid public key' }
-  }
-  return { keyId, byAlgorithm }
+}
+
+function findAmbiguity(algorithms: readonly string[]): string | undefined {
+  const [first, ...others] = algorithms
+  if (others.every((other) => isSameAlgorithm(first, other))) return undefined
+  return `the key names no "alg" and fits several that are allowed (${algorithms.join(', ')}): allow one of them`
 }
 
 function findFlaw(entry: JsonObject): string | undefined {
@@ -94,8 +112,11 @@ function findRsaFlaw(entry: JsonObject): string | undefined {
   const encoded = readMember(entry, 'n')
   const modulus = typeof encoded === 'string' ? decodeBase64url(encoded) : undefined
   if (modulus === undefined) return 'the RSA modulus is not base64url'
-  const bits = BigInt(`0x${modulus.toString('hex')}`).toString(2).length
-  return bits < RSA_BITS_MIN || bits > RSA_BITS_MAX ? `the RSA modulus has ${bits} bits` : undefined
+  if (modulus.length > RSA_MODULUS_BYTES_MAX) return `the RSA modulus has ${modulus.length} bytes`
+  const number = BigInt(`0x${modulus.toString('hex')}`)
+  const bits = number.toString(2).length
+  if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX) return `the RSA modulus has ${bits} bits`
+  return isRocaModulus(number) ? 'the RSA modulus can be factored (ROCA, CVE-2017-15361)' : undefined
 }
 
 /** Copies only what makes the key, so that `key_ops`, `ext` and unknown members cannot change how it is imported. */

@@ -146,7 +146,8 @@ suite('decodeBase64url', () => {
   })
 
   test('agrees with writing the bytes again, for any text over the alphabet', () => {
-    const character = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=')
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/='
+    const character = fc.constantFrom(...alphabet.split(''))
     fc.assert(
       fc.property(fc.string({ minLength: 1, maxLength: 9, unit: character }), (text) => {
         const isCanonical = Buffer.from(text, 'base64url').toString('base64url') === text

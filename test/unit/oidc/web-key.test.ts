@@ -1,46 +1,77 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { importWebKeys } from '../../../src/oidc/web-key.ts'
-import { createRsaSigner, createSigner, forgeWithExponentOne, privateJwk } from '../../support/oidc.ts'
+import { createRsaSigner, createSigner, encode, forgeWithExponentOne, privateJwk } from '../../support/oidc.ts'
+import { readWycheproof, signatureVerdict } from '../../support/vectors.ts'
+import type { Jwk } from '../../support/vectors.ts'
 
 const GOOD = createSigner('ES256', 'good').publicJwk
 const RSA = createSigner('RS256', 'rsa').publicJwk
+const RSA_WITHOUT_ALG = { ...RSA, alg: undefined }
 const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
 async function refusalOf(jwk: unknown): Promise<string | undefined> {
   const keys = await importWebKeys({ keys: [GOOD, jwk] }, ALGORITHMS)
   assert.equal(keys.length, 2)
-  assert.equal(keys[1]?.byAlgorithm.size, 0)
-  return keys[1].refused
+  assert.deepEqual([keys[1]?.algorithms, keys[1]?.key], [[], undefined])
+  return keys[1]?.refused
+}
+
+function rocaJwk(): Jwk {
+  const group = readWycheproof('json_web_crypto_test.json').find(({ comment }) => comment === 'jws_rsa_roca_key')
+  return group?.public ?? {}
 }
 
 suite('importWebKeys', () => {
   test('imports a key for its algorithm', async () => {
     const [key] = await importWebKeys({ keys: [GOOD] }, ALGORITHMS)
-    assert.deepEqual([key?.keyId, [...(key?.byAlgorithm.keys() ?? [])]], ['good', ['ES256']])
+    assert.deepEqual([key?.keyId, key?.algorithms, key?.key?.type], ['good', ['ES256'], 'public'])
   })
 
-  test('imports a key without "alg" for every allowed algorithm that fits', async () => {
-    const { alg: _, ...jwk } = RSA
-    const [key] = await importWebKeys({ keys: [jwk] }, ['RS256', 'PS256', 'ES256'])
-    assert.deepEqual([...(key?.byAlgorithm.keys() ?? [])], ['RS256', 'PS256'])
+  test('imports a key without "alg" for the only allowed algorithm that fits', async () => {
+    const [key] = await importWebKeys({ keys: [RSA_WITHOUT_ALG] }, ['PS256', 'ES256'])
+    assert.deepEqual(key?.algorithms, ['PS256'])
+  })
+
+  test('does not guess the algorithm of a key without "alg" when several fit', async () => {
+    const [key] = await importWebKeys({ keys: [RSA_WITHOUT_ALG, GOOD] }, ['RS256', 'PS256', 'ES256'])
+    const why = 'the key names no "alg" and fits several that are allowed (RS256, PS256): allow one of them'
+    assert.deepEqual([key?.algorithms, key?.refused], [[], why])
+  })
+
+  test('imports a key for its own algorithm only, whatever else it could verify', async () => {
+    const [key] = await importWebKeys({ keys: [RSA] }, ['RS256', 'RS512', 'PS256'])
+    assert.deepEqual(key?.algorithms, ['RS256'])
+  })
+
+  test('imports no key whose algorithm is not allowed', async () => {
+    const [key] = await importWebKeys({ keys: [RSA, GOOD] }, ['PS256', 'ES256'])
+    assert.deepEqual([key?.algorithms, key?.refused], [[], undefined])
+  })
+
+  test('imports no key whose algorithm needs another curve', async () => {
+    const [key] = await importWebKeys({ keys: [{ ...GOOD, alg: 'ES384' }, RSA] }, ['RS256', 'ES256', 'ES384'])
+    assert.deepEqual(key?.algorithms, [])
   })
 
   test('imports a key with "key_ops", "ext" and unknown members as if they were not there', async () => {
     const jwk = { ...GOOD, key_ops: ['sign', 'verify'], ext: 'yes', x5c: [7], extra: {} }
     const [key] = await importWebKeys({ keys: [jwk] }, ALGORITHMS)
-    assert.equal(key?.byAlgorithm.size, 1)
+    assert.equal(key?.algorithms.length, 1)
   })
 
   test('imports a key of a SPIFFE bundle', async () => {
     const [key] = await importWebKeys({ keys: [{ ...GOOD, use: 'jwt-svid' }] }, ALGORITHMS)
-    assert.equal(key?.byAlgorithm.size, 1)
+    assert.equal(key?.algorithms.length, 1)
   })
 
-  test('imports an Ed25519 key', async () => {
-    const [key] = await importWebKeys({ keys: [createSigner('EdDSA').publicJwk] }, ALGORITHMS)
-    assert.deepEqual([...(key?.byAlgorithm.keys() ?? [])], ['EdDSA'])
-  })
+  for (const alg of ['EdDSA', 'Ed25519', undefined]) {
+    test(`imports an Ed25519 key with "alg" ${alg} under both names of its algorithm`, async () => {
+      const jwk = { ...createSigner('EdDSA').publicJwk, alg }
+      const [key] = await importWebKeys({ keys: [jwk] }, ['EdDSA', 'Ed25519'])
+      assert.deepEqual(key?.algorithms, ['EdDSA', 'Ed25519'])
+    })
+  }
 
   for (const [what, entry] of [
     ['null', null],
@@ -74,6 +105,12 @@ suite('importWebKeys', () => {
       { ...RSA, n: Buffer.alloc(1025, 0xff).toString('base64url') },
       'the RSA modulus has 8200 bits',
     ],
+    [
+      'an RSA key of a megabit',
+      { ...RSA, n: Buffer.alloc(131_072, 0xff).toString('base64url') },
+      'the RSA modulus has 131072 bytes',
+    ],
+    ['an RSA key of a broken smart card', rocaJwk(), 'the RSA modulus can be factored (ROCA, CVE-2017-15361)'],
     ['an RSA key without a modulus', { ...RSA, n: undefined }, 'the RSA modulus is not base64url'],
     ['a point off the curve', { ...GOOD, y: GOOD['x'] }, 'the key material does not decode to a valid public key'],
     ['a coordinate that is a number', { ...GOOD, y: 7 }, 'the key material does not decode to a valid public key'],
@@ -89,7 +126,11 @@ suite('importWebKeys', () => {
     ['without keys', {}, 'the key set has no "keys" array'],
     ['with an empty list', { keys: [] }, 'the key set holds no usable signature key'],
     ['with an object of keys', { keys: { 0: GOOD } }, 'the key set has no "keys" array'],
-    ['with only refused keys', { keys: [forgeWithExponentOne().jwk] }, 'the key set holds no usable signature key'],
+    [
+      'with only refused keys',
+      { keys: [forgeWithExponentOne().jwk] },
+      'the key set holds no usable signature key: the RSA exponent is not 65537',
+    ],
     [
       'with 101 keys',
       { keys: Array.from({ length: 101 }, () => GOOD) },
@@ -106,4 +147,25 @@ suite('importWebKeys', () => {
       message: 'the key set holds no usable signature key',
     })
   })
+})
+
+suite('A key that passes the import but is weak', () => {
+  /** Points whose small multiples are the neutral element; with each, S = 0 and R = neutral would satisfy the equation. */
+  for (const [order, x] of [
+    [1, `01${'00'.repeat(31)}`],
+    [2, `ec${'ff'.repeat(30)}7f`],
+    [4, '00'.repeat(32)],
+    [8, 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a'],
+  ] as const) {
+    test(`verifies no forged signature: an Ed25519 point of order ${order}`, async () => {
+      const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(x, 'hex').toString('base64url') }
+      const signature = Buffer.from(`01${'00'.repeat(63)}`, 'hex').toString('base64url')
+      const verdicts = new Set<string>()
+      for (let index = 0; index < 32; index += 1) {
+        const token = [encode('{"alg":"EdDSA"}'), encode(`{"n":${index}}`), signature].join('.')
+        verdicts.add(await signatureVerdict([jwk], token, ['EdDSA']))
+      }
+      assert.deepEqual(verdicts, new Set(['signature_invalid']))
+    })
+  }
 })
