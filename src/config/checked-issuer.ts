@@ -12,6 +12,9 @@ import type { ConfigFile } from './schema.ts'
 
 type IssuerEntry = ConfigFile['issuers'][number]
 
+/** RFC 9068 §2.1 demands its type; ID tokens must not be taken for what carries it. */
+const TOKEN_TYPES = { generic: ['JWT', 'at+jwt'], rfc9068: ['at+jwt'], id_token: ['JWT'] } as const
+
 /** One checked entry of `issuers` in our own words; `path` makes a path of the file absolute. */
 export function toIssuer(entry: IssuerEntry, path: (written: string) => string): IssuerConfig {
   return {
@@ -19,12 +22,16 @@ export function toIssuer(entry: IssuerEntry, path: (written: string) => string):
     issuer: entry.issuer,
     keys: toKeys(entry.keys, path),
     algorithms: entry.algorithms,
-    tokenTypes: entry.token_types,
-    audiences: entry.audiences,
+    tokenTypes: entry.token_types ?? TOKEN_TYPES[entry.profile],
+    profile: entry.profile,
+    audiences: entry.audiences ?? [],
+    ...(entry.audiences_none_because === undefined ? {} : { audiencesNoneBecause: entry.audiences_none_because }),
     authorizedParties: entry.authorized_parties,
     match: entry.match.map(toMatch),
     clockSkewMs: entry.clock_skew,
     maxLifetimeMs: entry.max_lifetime,
+    ...(entry.max_age === undefined ? {} : { maxAgeMs: entry.max_age }),
+    requireClaims: entry.require_claims ?? [],
     http: toKeyHttp(entry.http, path),
     refresh: toKeyRefresh(entry.refresh),
     identity: toIdentity(entry.identity),

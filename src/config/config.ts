@@ -54,16 +54,21 @@ export type NatsLogin =
 
 export interface IssuerConfig {
   readonly id: string
-  /** The exact `iss`. */
+  /** The exact `iss`; several entries may have it. */
   readonly issuer: string
   readonly keys: IssuerKeys
   readonly algorithms: readonly string[]
   readonly tokenTypes: readonly string[]
+  readonly profile: 'generic' | 'rfc9068' | 'id_token'
+  /** Empty only with `audiencesNoneBecause`. */
   readonly audiences: readonly string[]
+  readonly audiencesNoneBecause?: string
   readonly authorizedParties: readonly string[]
   readonly match: readonly MatchConfig[]
   readonly clockSkewMs: number
   readonly maxLifetimeMs: number
+  readonly maxAgeMs?: number
+  readonly requireClaims: readonly (readonly string[])[]
   readonly http: KeyHttpConfig
   readonly refresh: KeyRefreshConfig
   readonly identity: IdentityConfig

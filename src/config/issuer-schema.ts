@@ -78,76 +78,107 @@ const identity = z.strictObject({
 })
 
 /** One entry of `issuers`. */
-export const issuerSchema = z.strictObject({
-  id: setting(
-    text(ISSUER_ID, 'must be lower-case letters, digits and "-", at most 63'),
-    'name',
-    'Short name, part of every principal (`user:<id>:…`); never change it once grants name it.',
-  ),
-  issuer: setting(
-    urlText(problemOfIssuer),
-    'URL',
-    'The exact `iss` of its tokens; https, or http on a loopback address.',
-  ),
-  keys: keyOrigin.prefault({}),
-  algorithms: setting(
-    distinctList(choice(ALGORITHMS, ' (only algorithms with public keys)'), { min: 1, max: ALGORITHMS.length }),
-    'list of names',
-    `Accepted signature algorithms, of ${ALGORITHMS.join(', ')}.`,
-  ),
-  token_types: setting(
-    distinctList(text(/^[\x21-\x7e]{0,100}$/, 'must be a media type, such as JWT or at+jwt'), {
-      min: 1,
-      max: NAMES_MAX,
-    }).prefault(['JWT', 'at+jwt']),
-    'list of names',
-    'Accepted `typ` headers; an empty text accepts tokens without one.',
-  ),
-  audiences: setting(
-    distinctList(freeText(), { min: 1, max: NAMES_MAX }),
-    'list of texts',
-    'A token must be meant for one of these (`aud`).',
-  ),
-  authorized_parties: setting(
-    distinctList(freeText(), { min: 0, max: NAMES_MAX }).prefault([]),
-    'list of texts',
-    'When set, the client that obtained the token must be one of these.',
-  ),
-  match: matchRules.prefault([]),
-  clock_skew: setting(
-    duration({ minMs: 0, maxMs: 5 * MINUTE_MS }).prefault('30s'),
-    'duration',
-    'Tolerated difference of the clocks of issuer and service, at most 5m.',
-  ),
-  max_lifetime: setting(
-    duration({ minMs: MINUTE_MS, maxMs: 30 * DAY_MS }).prefault('24h'),
-    'duration',
-    'Tokens that live longer than this (`exp` − `iat`) are refused.',
-  ),
-  http: keyHttp.prefault({}),
-  refresh: keyRefresh.prefault({}),
-  identity: identity.prefault({}),
-})
+export const issuerSchema = z
+  .strictObject({
+    id: setting(
+      text(ISSUER_ID, 'must be lower-case letters, digits and "-", at most 63'),
+      'name',
+      'Short name, part of every principal (`user:<id>:…`); never change it once grants name it.',
+    ),
+    issuer: setting(
+      urlText(problemOfIssuer),
+      'URL',
+      'The exact `iss` of its tokens; https, or http on a loopback address.',
+    ),
+    keys: keyOrigin.prefault({}),
+    algorithms: setting(
+      distinctList(choice(ALGORITHMS, ' (only algorithms with public keys)'), { min: 1, max: ALGORITHMS.length }),
+      'list of names',
+      `Accepted signature algorithms, of ${ALGORITHMS.join(', ')}.`,
+    ),
+    token_types: setting(
+      distinctList(text(/^[\x21-\x7e]{0,100}$/, 'must be a media type, such as JWT or at+jwt'), {
+        min: 1,
+        max: NAMES_MAX,
+      }).optional(),
+      'list of names',
+      'Accepted `typ` headers; an empty text accepts tokens without one. At `rfc9068` `[at+jwt]`, at `id_token` `[JWT]`.',
+      '[JWT, at+jwt]',
+    ),
+    profile: setting(
+      choice(['generic', 'rfc9068', 'id_token']).prefault('generic'),
+      'generic, rfc9068 or id_token',
+      'What kind of token is expected; adds what RFC 9068 asks of access tokens or OpenID Connect of ID tokens.',
+    ),
+    audiences: setting(
+      distinctList(freeText(), { min: 1, max: NAMES_MAX }).optional(),
+      'list of texts',
+      'A token must be meant for one of these (`aud`).',
+      'required',
+    ),
+    audiences_none_because: setting(
+      freeText().optional(),
+      'text',
+      'In place of `audiences`, for tokens without `aud`: the reason. Needs `authorized_parties` or a `match` with a value.',
+    ),
+    authorized_parties: setting(
+      distinctList(freeText(), { min: 0, max: NAMES_MAX }).prefault([]),
+      'list of texts',
+      'When set, the client that obtained the token (`identity.client_id`) must be one of these.',
+    ),
+    match: matchRules.prefault([]),
+    clock_skew: setting(
+      duration({ minMs: 0, maxMs: 5 * MINUTE_MS }).prefault('30s'),
+      'duration',
+      'Tolerated difference of the clocks of issuer and service, at most 5m.',
+    ),
+    max_lifetime: setting(
+      duration({ minMs: MINUTE_MS, maxMs: 30 * DAY_MS }).prefault('24h'),
+      'duration',
+      'Tokens that live longer than this (`exp` − `iat`) are refused.',
+    ),
+    max_age: setting(
+      duration({ minMs: 1_000, maxMs: 30 * DAY_MS }).optional(),
+      'duration',
+      'Tokens that were issued longer ago than this (`iat`) are refused, whatever their `exp`.',
+    ),
+    require_claims: setting(
+      claimPaths().optional(),
+      'claim paths',
+      'Claims that must be there, besides `iss`, `exp`, `iat` and `sub`.',
+    ),
+    http: keyHttp.prefault({}),
+    refresh: keyRefresh.prefault({}),
+    identity: identity.prefault({}),
+  })
+  .refine((entry) => entry.audiences !== undefined || entry.audiences_none_because !== undefined, {
+    error: 'is required',
+    path: ['audiences'],
+    when: evenIfIncomplete,
+  })
+  .refine((entry) => entry.audiences === undefined || entry.audiences_none_because === undefined, {
+    error: 'stands beside audiences; one of them is wrong',
+    path: ['audiences_none_because'],
+    when: evenIfIncomplete,
+  })
 
 /** Hundreds of issuers are tenants of a provider, not entries that somebody wrote. */
 const ISSUERS_MAX = 256
 
-export const issuersSchema = list(issuerSchema, { min: 1, max: ISSUERS_MAX })
-  .refine((entries) => repeated(entries, 'id').length === 0, {
-    error: (issue) => `two entries have the id ${quoted(repeated(issue.input, 'id'))}`,
+export const issuersSchema = list(issuerSchema, { min: 1, max: ISSUERS_MAX }).refine(
+  (entries) => repeatedIds(entries).length === 0,
+  {
+    error: (issue) => `two entries have the id ${quoted(repeatedIds(issue.input))}`,
     when: evenIfIncomplete,
-  })
-  .refine((entries) => repeated(entries, 'issuer').length === 0, {
-    error: (issue) => `two entries have the issuer ${quoted(repeated(issue.input, 'issuer'))}`,
-    when: evenIfIncomplete,
-  })
+  },
+)
 
-/** Texts that several entries have under `key`; tolerant, for it also runs on entries that are wrong. */
-function repeated(entries: unknown, key: 'id' | 'issuer'): string[] {
+/** Ids that several entries have; tolerant, for it also runs on entries that are wrong. */
+function repeatedIds(entries: unknown): string[] {
   const seen = new Set<string>()
   const twice = new Set<string>()
   for (const entry of Array.isArray(entries) ? entries : []) {
-    const value = (entry as Partial<Record<string, unknown>> | null)?.[key]
+    const value = (entry as Partial<Record<string, unknown>> | null)?.['id']
     if (typeof value !== 'string') continue
     if (seen.has(value)) twice.add(value)
     seen.add(value)

@@ -20,7 +20,7 @@ export const DENY_REASONS = {
   claim_missing: 'a required claim is absent',
   claim_invalid: 'a claim has a wrong type or value',
   claim_mismatch: 'a claim is not what a match rule of the issuer entry asks for',
-  token_expired: 'the token has expired',
+  token_expired: 'the token has expired, or is older than max_age',
   token_not_yet_valid: 'the token is not valid yet ("nbf" or "iat" lies in the future)',
   token_lifetime_too_long: 'the token lives longer than max_lifetime',
   identity_invalid: 'the subject, client id or a group holds characters or a length that no principal may have',

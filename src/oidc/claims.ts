@@ -1,32 +1,41 @@
 import { lookUpClaim, writeClaimPath } from './claim-path.ts'
 import type { ClaimPath, IssuerOptions } from './issuer-options.ts'
 import { checkMatch } from './match-rule.ts'
+import { checkProfile } from './profile.ts'
+import type { ProfileRules } from './profile.ts'
 import { describeValue, refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 import { isNumericDate } from './token-facts.ts'
 
-/** The part of an issuer entry that its claims are held against. */
-export type ClaimRules = Pick<
-  IssuerOptions,
-  'audiences' | 'authorizedParties' | 'match' | 'clockSkewMs' | 'maxLifetimeMs'
-> & {
+/** The part of an issuer entry that says which tokens it is for. */
+export type FitRules = Pick<IssuerOptions, 'audiences' | 'authorizedParties' | 'match'> & {
   readonly identity: Pick<IssuerOptions['identity'], 'clientId'>
 }
 
+/** The part of an issuer entry that the claims of its tokens are held against. */
+export type ClaimRules = ProfileRules &
+  Pick<IssuerOptions, 'clockSkewMs' | 'maxLifetimeMs' | 'maxAgeMs' | 'requireClaims'>
+
+/** Whether a token is one that the entry is for: audience, authorized party and match rules, each a check of its own. */
+export const FIT_CHECKS: readonly ((claims: JsonObject, rules: FitRules) => Refusal | undefined)[] = [
+  (claims, rules) => checkAudience(claims, rules.audiences),
+  checkAuthorizedParty,
+  (claims, rules) => checkMatch(claims, rules.match),
+]
+
 /**
- * Holds the claims of a token with a good signature against the rules of its issuer; undefined when all hold.
- * Required are `aud`, `exp`, `iat` and `sub`. Dates are whole seconds: RFC 7519 allows fractions, but a float or 1e400
- * (which reads as Infinity) ends up as "never expires" further down.
- * Does not check `iss` (which chose the rules), `nonce`, `at_hash` and `auth_time` (we are not the client).
+ * Holds the claims of a token with a good signature, which fits its issuer entry, against the rules of the entry;
+ * undefined when all hold. Required are `exp`, `iat` and `sub`. Dates are whole seconds: RFC 7519 allows fractions, but a
+ * float or 1e400 (which reads as Infinity) ends up as "never expires" further down.
+ * Does not check `iss` (which chose the entry), `nonce`, `at_hash` and `auth_time` (we are not the client).
  */
 export function checkClaims(claims: JsonObject, rules: ClaimRules, nowMs: number): Refusal | undefined {
   return (
     checkPurpose(claims) ??
-    checkAudience(readMember(claims, 'aud'), rules.audiences) ??
-    checkAuthorizedParty(claims, rules) ??
-    checkMatch(claims, rules.match) ??
+    checkRequired(claims, rules.requireClaims) ??
+    checkProfile(claims, rules) ??
     checkTimes(claims, rules, nowMs) ??
     checkSubject(readMember(claims, 'sub'))
   )
@@ -44,7 +53,18 @@ function checkPurpose(claims: JsonObject): Refusal | undefined {
   return undefined
 }
 
-function checkAudience(audience: unknown, accepted: readonly string[]): Refusal | undefined {
+function checkRequired(claims: JsonObject, paths: readonly ClaimPath[]): Refusal | undefined {
+  const missing = paths.find((path) => {
+    const found = lookUpClaim(claims, path)
+    return found.state !== 'present' || found.value === null
+  })
+  return missing === undefined ? undefined : refuse('claim_missing', `${writeClaimPath(missing)} is absent`)
+}
+
+/** No accepted audience means that the entry is for tokens without one: a token with one is meant for somebody else. */
+function checkAudience(claims: JsonObject, accepted: readonly string[]): Refusal | undefined {
+  const audience = readMember(claims, 'aud')
+  if (accepted.length === 0 && audience === undefined) return undefined
   if (audience === undefined) return refuse('claim_missing', '"aud" is absent')
   const values: unknown[] = Array.isArray(audience) ? audience : [audience]
   if (!values.every((value): value is string => typeof value === 'string')) {
@@ -54,7 +74,7 @@ function checkAudience(audience: unknown, accepted: readonly string[]): Refusal 
   return refuse('audience_mismatch', `"aud" is ${describeValue(values.length === 1 ? values[0] : values)}`)
 }
 
-function checkAuthorizedParty(claims: JsonObject, rules: ClaimRules): Refusal | undefined {
+function checkAuthorizedParty(claims: JsonObject, rules: FitRules): Refusal | undefined {
   if (rules.authorizedParties.length === 0) return undefined
   const client = findClientId(claims, rules.identity.clientId)
   if (client === undefined) return refuse('claim_missing', 'no claim names the client, and authorized parties are set')
@@ -77,6 +97,9 @@ function checkTimes(claims: JsonObject, rules: ClaimRules, nowMs: number): Refus
   if (exp * 1000 <= earliestMs) return refuse('token_expired', `"exp" is ${exp}`)
   if (iat * 1000 > latestMs) return refuse('token_not_yet_valid', `"iat" is ${iat}`)
   if (nbf !== undefined && nbf * 1000 > latestMs) return refuse('token_not_yet_valid', `"nbf" is ${nbf}`)
+  if (rules.maxAgeMs !== undefined && nowMs - iat * 1000 > rules.maxAgeMs + rules.clockSkewMs) {
+    return refuse('token_expired', `"iat" is ${iat}, longer ago than max_age`)
+  }
   if (exp <= iat) return refuse('claim_invalid', `"exp" is ${exp}, not after "iat" ${iat}`)
   if ((exp - iat) * 1000 > rules.maxLifetimeMs) {
     return refuse('token_lifetime_too_long', `"exp" is ${exp - iat} s after "iat"`)

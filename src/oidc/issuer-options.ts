@@ -1,6 +1,10 @@
 import { CalloutError } from '../core/errors.ts'
 import { ISSUER_ID } from '../core/principal.ts'
+import { pinsValue } from './match-rule.ts'
 import type { MatchRule } from './match-rule.ts'
+import { ACCESS_TOKEN_TYPE } from './profile.ts'
+import type { TokenProfile } from './profile.ts'
+import { ruleSetProblems } from './rule-sets.ts'
 import { isSignatureAlgorithm } from './signature-algorithm.ts'
 import { writeClaimPath } from './claim-path.ts'
 import { normalizeTokenType, SECURITY_EVENT_TYPES } from './token-type.ts'
@@ -41,8 +45,11 @@ export interface IssuerOptions {
   readonly algorithms: readonly string[]
   /** Allow-list of `typ` values; `''` accepts a token without one. */
   readonly tokenTypes: readonly string[]
-  /** The token must be meant for at least one of these. */
+  readonly profile: TokenProfile
+  /** The token must be meant for at least one of these; empty only with `audiencesNoneBecause`. */
   readonly audiences: readonly string[]
+  /** Why the tokens of this entry have no `aud`; one that has is refused. */
+  readonly audiencesNoneBecause?: string
   /** Client ids that may have obtained the token; empty accepts any. */
   readonly authorizedParties: readonly string[]
   /** What claims have to be, all of them. */
@@ -51,6 +58,10 @@ export interface IssuerOptions {
   readonly clockSkewMs: number
   /** Upper bound of `exp - iat`. */
   readonly maxLifetimeMs: number
+  /** Upper bound of the time since `iat`, whatever `exp` says. */
+  readonly maxAgeMs?: number
+  /** Claims that must be there and not null, besides those that are always asked for. */
+  readonly requireClaims: readonly ClaimPath[]
   readonly http: {
     /** For one document, from the first byte sent to the last byte received. */
     readonly timeoutMs: number
@@ -81,13 +92,13 @@ export interface IssuerOptions {
 
 /**
  * Refuses options under which a verifier would be unsafe, whoever composed them: symmetric or unknown algorithms, no
- * audience, two entries for one issuer, key addresses in the clear.
+ * audience, entries of one issuer that no token can tell apart, key addresses in the clear.
  * Throws `CalloutError('ERR_CONFIG_INVALID')` that lists every problem. Does not look at the network or at files.
  */
 export function assertIssuerOptions(issuers: readonly IssuerOptions[]): void {
   const problems = [
     ...duplicates(issuers.map((entry) => entry.id)).map((id) => `issuer id ${JSON.stringify(id)} is used twice`),
-    ...duplicates(issuers.map((entry) => entry.issuer)).map((url) => `issuer ${JSON.stringify(url)} is used twice`),
+    ...ruleSetProblems(issuers),
     ...issuers.flatMap((entry) => entryProblems(entry).map((problem) => `issuer ${entry.id}: ${problem}`)),
   ]
   if (problems.length > 0) throw new CalloutError('ERR_CONFIG_INVALID', problems.join('; '))
@@ -100,6 +111,7 @@ function entryProblems(entry: IssuerOptions): string[] {
     ...numberProblems({
       clockSkewMs: entry.clockSkewMs,
       maxLifetimeMs: entry.maxLifetimeMs,
+      maxAgeMs: entry.maxAgeMs ?? entry.maxLifetimeMs,
       'http.timeoutMs': entry.http.timeoutMs,
       'refresh.intervalMs': entry.refresh.intervalMs,
       'refresh.minIntervalMs': entry.refresh.minIntervalMs,
@@ -130,11 +142,40 @@ function ruleProblems(entry: IssuerOptions): string[] {
     if (normalized === undefined) problems.push(`token type ${JSON.stringify(type)} is not a media type`)
     else if (SECURITY_EVENT_TYPES.has(normalized)) problems.push(`token type ${type} is never a login token`)
   }
-  if (entry.audiences.length === 0) problems.push('audiences must not be empty')
   if ([...entry.audiences, ...entry.authorizedParties].includes('')) {
     problems.push('audiences and authorizedParties must not hold an empty string')
   }
-  return [...problems, ...matchProblems(entry.match), ...pathProblems(entry.identity)]
+  return [
+    ...problems,
+    ...audienceProblems(entry),
+    ...profileProblems(entry),
+    ...matchProblems(entry.match),
+    ...pathProblems(entry),
+  ]
+}
+
+/** Without an audience, only a rule about this service or its clients keeps out tokens that were meant for others. */
+function audienceProblems(entry: IssuerOptions): string[] {
+  const { audiences, audiencesNoneBecause, authorizedParties, match } = entry
+  if (audiencesNoneBecause === undefined) return audiences.length === 0 ? ['audiences must not be empty'] : []
+  if (audiences.length > 0) return ['audiencesNoneBecause stands beside audiences']
+  if (audiencesNoneBecause === '') return ['audiencesNoneBecause must say why']
+  return authorizedParties.length > 0 || match.some(pinsValue)
+    ? []
+    : ['without audiences it needs authorizedParties or a match rule with a value']
+}
+
+function profileProblems({ profile, tokenTypes, audiences }: IssuerOptions): string[] {
+  if (profile === 'generic') return []
+  const types = tokenTypes.map(normalizeTokenType)
+  const problems = audiences.length === 0 ? [`profile ${profile} needs audiences`] : []
+  if (profile === 'rfc9068' && types.some((type) => type !== ACCESS_TOKEN_TYPE)) {
+    problems.push('profile rfc9068 takes the token type at+jwt only')
+  }
+  if (profile === 'id_token' && types.includes(ACCESS_TOKEN_TYPE)) {
+    problems.push('profile id_token does not take the token type at+jwt')
+  }
+  return problems
 }
 
 function matchProblems(rules: readonly MatchRule[]): string[] {
@@ -148,8 +189,8 @@ function matchProblems(rules: readonly MatchRule[]): string[] {
 /** An empty `allOf` or `noneOf` would hold for every token. */
 const LISTS: ReadonlySet<string> = new Set(['anyOf', 'allOf', 'noneOf'])
 
-function pathProblems(rules: IdentityRules): string[] {
-  const paths = [rules.subject, ...rules.clientId, ...(rules.groups ? [rules.groups] : [])]
+function pathProblems({ identity: rules, requireClaims }: IssuerOptions): string[] {
+  const paths = [rules.subject, ...rules.clientId, ...(rules.groups ? [rules.groups] : []), ...requireClaims]
   const problems = [...paths, ...Object.values(rules.attributes)].some((path) => path.length === 0)
     ? ['a claim path must name at least one member']
     : []

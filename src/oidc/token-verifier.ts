@@ -6,6 +6,7 @@ import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
 import type { Clock, DeadlineMs, TokenVerifier, Verification } from '../service/ports.ts'
 import { checkClaims } from './claims.ts'
 import { parseCompactJws } from './compact-jws.ts'
+import type { CompactJws } from './compact-jws.ts'
 import { fetchHttpDocument } from './document-fetch.ts'
 import type { FetchDocument } from './document-fetch.ts'
 import { mapIdentity } from './identity.ts'
@@ -15,6 +16,7 @@ import { KeySet } from './key-set.ts'
 import { createKeySource } from './key-source.ts'
 import { describeValue, refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
+import { chooseEntry } from './rule-sets.ts'
 import { readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 import { checkTokenType } from './token-type.ts'
@@ -31,21 +33,23 @@ export interface TokenVerifierOptions {
 export interface OidcTokenVerifier extends TokenVerifier, AsyncDisposable {
   /** Begins to fetch the keys of every issuer in the background; does not wait for any. */
   start(): void
-  /** One check for each issuer, named `issuer:<id>`. */
+  /** One check for each issuer, named `issuer:<id>` after its first entry. */
   readonly readiness: ReadinessProbe
-  /** Age of the keys of each issuer that has some, by issuer id, in seconds. */
+  /** Age of the keys of each issuer that has some, by id of its first entry, in seconds. */
   keySetAges(): ReadonlyMap<string, number>
   stop(): Promise<void>
 }
 
+/** What is trusted in the name of one `iss`: the keys, and the entries that judge what they signed, at least one. */
 interface TrustedIssuer {
-  readonly options: IssuerOptions
+  readonly entries: readonly [IssuerOptions, ...IssuerOptions[]]
   readonly keySet: KeySet
 }
 
 /**
- * Verifies OIDC tokens against configured issuers. The unverified `iss` chooses the issuer entry; from there on only that
- * entry's keys and rules count, so that no issuer can vouch in the name of another.
+ * Verifies OIDC tokens against configured issuers. The unverified `iss` chooses the keys; from there on only these and the
+ * entries of that issuer count, so that no issuer can vouch in the name of another. Among several entries the first that
+ * the token fits judges it, alone.
  * No verified token is ever cached: a check costs a fraction of a millisecond, and such caches have served expired
  * tokens and other people's claims.
  * Throws `CalloutError('ERR_CONFIG_INVALID')` for options that cannot be safe.
@@ -53,11 +57,15 @@ interface TrustedIssuer {
 export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVerifier {
   const { clock, events, maxTokenBytes, fetchDocument = fetchHttpDocument } = options
   assertIssuerOptions(options.issuers)
-  const issuers = options.issuers.map((entry): TrustedIssuer => {
-    const source = createKeySource(entry, clock, fetchDocument)
-    return { options: entry, keySet: new KeySet({ issuerId: entry.id, source, clock, events }) }
-  })
-  const byIssuer = new Map(issuers.map((issuer) => [issuer.options.issuer, issuer]))
+  const issuers = Map.groupBy(options.issuers, (entry) => entry.issuer)
+    .values()
+    .map(([first, ...others]): TrustedIssuer => {
+      if (first === undefined) throw new TypeError('an issuer has no entry')
+      const source = createKeySource(first, clock, fetchDocument)
+      return { entries: [first, ...others], keySet: new KeySet({ issuerId: first.id, source, clock, events }) }
+    })
+    .toArray()
+  const byIssuer = new Map(issuers.map((issuer) => [issuer.entries[0].issuer, issuer]))
 
   const stop = async (): Promise<void> => {
     await Promise.all(issuers.map(({ keySet }) => keySet[Symbol.asyncDispose]()))
@@ -69,25 +77,35 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       if (!jws.wellFormed) return refused(jws.refusal, jws.facts)
       const issuer = chooseIssuer(jws.claims, byIssuer)
       if ('reason' in issuer) return refused(issuer, jws.facts)
-      const refusal =
-        (await checkSignature(token, jws.header, issuer, deadlineMs).catch(explainUnavailable)) ??
-        checkClaims(jws.claims, issuer.options, clock.nowMs())
-      if (refusal) return refused(refusal, jws.facts, issuer.options.id)
-      const mapped = mapIdentity(jws.claims, issuer.options.id, issuer.options.identity, jws.facts)
-      if ('refusal' in mapped) return refused(mapped.refusal, jws.facts, issuer.options.id)
-      return { accepted: true, identity: mapped.identity }
+      const unsigned = await checkSignature(token, jws.header, issuer, deadlineMs).catch(explainUnavailable)
+      if (unsigned) return refused(unsigned, jws.facts, issuer.entries[0].id)
+      return judge(jws, issuer.entries, clock.nowMs())
     },
     start() {
       for (const { keySet } of issuers) keySet.start()
     },
     readiness: () => issuers.map(({ keySet }) => keySet.readiness()),
     keySetAges() {
-      const ages = issuers.map(({ options, keySet }) => [options.id, keySet.ageSeconds()] as const)
+      const ages = issuers.map(({ entries, keySet }) => [entries[0].id, keySet.ageSeconds()] as const)
       return new Map(ages.filter((entry): entry is [string, number] => entry[1] !== undefined))
     },
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+/** Everything that the claims of a signed token decide. */
+function judge(
+  { header, claims, facts }: Extract<CompactJws, { wellFormed: true }>,
+  entries: readonly IssuerOptions[],
+  nowMs: number,
+): Verification {
+  const { entry, refusal: misfit } = chooseEntry(header, claims, entries)
+  const refusal = misfit ?? checkClaims(claims, entry, nowMs)
+  if (refusal) return refused(refusal, facts, entry.id)
+  const mapped = mapIdentity(claims, entry.id, entry.identity, facts)
+  if ('refusal' in mapped) return refused(mapped.refusal, facts, entry.id)
+  return { accepted: true, identity: mapped.identity }
 }
 
 function chooseIssuer(claims: JsonObject, byIssuer: ReadonlyMap<string, TrustedIssuer>): TrustedIssuer | Refusal {
@@ -101,13 +119,14 @@ function chooseIssuer(claims: JsonObject, byIssuer: ReadonlyMap<string, TrustedI
 async function checkSignature(
   token: string,
   header: JsonObject,
-  { options, keySet }: TrustedIssuer,
+  { entries, keySet }: TrustedIssuer,
   deadlineMs: DeadlineMs,
 ): Promise<Refusal | undefined> {
-  const typeRefusal = checkTokenType(readMember(header, 'typ'), options.tokenTypes)
+  const tokenTypes = entries.flatMap((entry) => entry.tokenTypes)
+  const typeRefusal = checkTokenType(readMember(header, 'typ'), tokenTypes)
   if (typeRefusal) return typeRefusal
   const algorithm = readMember(header, 'alg')
-  if (typeof algorithm !== 'string' || !options.algorithms.includes(algorithm)) {
+  if (typeof algorithm !== 'string' || !entries[0].algorithms.includes(algorithm)) {
     return refuse('algorithm_not_allowed', `the "alg" header is ${describeValue(algorithm)}`)
   }
   const keyId = readMember(header, 'kid')

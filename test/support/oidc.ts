@@ -95,11 +95,13 @@ export function anIssuer(change: Partial<IssuerOptions> = {}): IssuerOptions {
     keys: { jwksUri: 'http://127.0.0.1:9/jwks' },
     algorithms: ['ES256'],
     tokenTypes: ['JWT', 'at+jwt'],
+    profile: 'generic',
     audiences: ['nats'],
     authorizedParties: [],
     match: [],
     clockSkewMs: 30_000,
     maxLifetimeMs: 24 * 3_600_000,
+    requireClaims: [],
     http: { timeoutMs: 1000, maxBytes: 262_144 },
     refresh: {
       intervalMs: 300_000,

@@ -116,11 +116,13 @@ suite('a right configuration', () => {
           keys: { discovery: {} },
           algorithms: ['RS256'],
           tokenTypes: ['JWT', 'at+jwt'],
+          profile: 'generic',
           audiences: ['nats'],
           authorizedParties: [],
           match: [],
           clockSkewMs: 30_000,
           maxLifetimeMs: 86_400_000,
+          requireClaims: [],
           http: { timeoutMs: 1_000, maxBytes: 262_144 },
           refresh: {
             intervalMs: 300_000,
@@ -194,6 +196,30 @@ suite('a right configuration', () => {
     assert.deepEqual(config.session, { maxMs: 28_800_000, jitter: 0.2, minRemainingMs: 60_000 })
     assert.equal(config.store.database, 'projects/example.com:p/instances/i-1/databases/d_1')
     assert.deepEqual(config.http.listen, { host: '::1', port: 0 })
+  })
+
+  test('may have several entries for one issuer, tokens without audience, and bounds of age', () => {
+    const { issuers } = configOf(
+      configWith({
+        issuers: [
+          issuer({ profile: 'rfc9068', max_age: '10m', require_claims: ['acr', ['a', 'b']] }),
+          issuer({ id: 'b', profile: 'id_token', audiences: undefined, audiences_none_because: 'no aud' }),
+        ],
+      }),
+    )
+    assert.deepEqual(
+      issuers.map(({ tokenTypes, maxAgeMs, requireClaims, audiences, audiencesNoneBecause }) => [
+        tokenTypes,
+        maxAgeMs,
+        requireClaims,
+        audiences,
+        audiencesNoneBecause,
+      ]),
+      [
+        [['at+jwt'], 600_000, [['acr'], ['a', 'b']], ['nats'], undefined],
+        [['JWT'], undefined, [], [], 'no aud'],
+      ],
+    )
   })
 
   test('may log in with an nkey or with credentials', () => {
@@ -366,10 +392,12 @@ suite('problems', () => {
       /^issuers: two entries have the id "corp"$/,
     ],
     [
-      'two entries for one issuer',
-      { issuers: [issuer({}), issuer({ id: 'b' })] },
-      /^issuers: two entries have the issuer "https:/,
+      'audiences beside the reason for none',
+      { 'issuers.0.audiences_none_because': 'x' },
+      /^issuers\[0\]\.audiences_none_because: stands beside audiences/,
     ],
+    ['a profile that there is not', { 'issuers.0.profile': 'saml' }, /^issuers\[0\]\.profile: must be one of generic/],
+    ['an age without bound', { 'issuers.0.max_age': '721h' }, /^issuers\[0\]\.max_age: must be from 1s to 720h$/],
     [
       'a proxy with a password',
       { 'issuers.0.http': { proxy: 'http://u:p@proxy.example:3128' } },

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { checkClaims } from '../../../src/oidc/claims.ts'
-import type { ClaimRules } from '../../../src/oidc/claims.ts'
+import { checkClaims, FIT_CHECKS } from '../../../src/oidc/claims.ts'
+import type { ClaimRules, FitRules } from '../../../src/oidc/claims.ts'
 import { parseJsonObject } from '../../../src/oidc/strict-json.ts'
 import { NOW_MS, NOW_SECONDS } from '../../support/builders.ts'
 import { anIssuer, someClaims, without } from '../../support/oidc.ts'
 
-function verdict(claims: Record<string, unknown>, rules: Partial<ClaimRules> = {}): string {
-  const refusal = checkClaims(claims, { ...anIssuer(), ...rules }, NOW_MS)
+function verdict(claims: Record<string, unknown>, rules: Partial<ClaimRules & FitRules> = {}): string {
+  const entry = { ...anIssuer(), ...rules }
+  const misfit = FIT_CHECKS.map((check) => check(claims, entry)).find((refusal) => refusal !== undefined)
+  const refusal = misfit ?? checkClaims(claims, entry, NOW_MS)
   return refusal ? `${refusal.reason}: ${refusal.detail}` : 'accepted'
 }
 
@@ -28,6 +30,42 @@ suite('checkClaims accepts', () => {
   test('a token of an authorized party', () => {
     assert.equal(verdict(someClaims({ azp: 'cli' }), { authorizedParties: ['web', 'cli'] }), 'accepted')
   })
+})
+
+suite('checkClaims with rules of its own accepts', () => {
+  test('a token without audience where there are none', () => {
+    assert.equal(verdict(without(someClaims(), 'aud'), { audiences: [] }), 'accepted')
+  })
+
+  test('a token of exactly the greatest age, the skew included', () => {
+    assert.equal(verdict(someClaims({ iat: NOW_SECONDS - 90 }), { maxAgeMs: 60_000 }), 'accepted')
+  })
+
+  test('a token with every required claim', () => {
+    assert.equal(verdict(someClaims({ acr: 0, a: { b: '' } }), { requireClaims: [['acr'], ['a', 'b']] }), 'accepted')
+  })
+})
+
+suite('checkClaims with rules of its own refuses', () => {
+  for (const aud of ['other', '', [], null]) {
+    test(`the audience ${JSON.stringify(aud)} where there are none`, () => {
+      assert.match(verdict(someClaims({ aud }), { audiences: [] }), /^(?:audience_mismatch|claim_invalid): "aud" is/)
+    })
+  }
+
+  test('an old token that has not expired', () => {
+    const iat = NOW_SECONDS - 91
+    assert.equal(
+      verdict(someClaims({ iat }), { maxAgeMs: 60_000 }),
+      `token_expired: "iat" is ${iat}, longer ago than max_age`,
+    )
+  })
+
+  for (const claims of [{}, { a: 'b' }, { a: { b: null } }, { a: { c: 1 } }]) {
+    test(`${JSON.stringify(claims)} where "a/b" is required`, () => {
+      assert.equal(verdict(someClaims(claims), { requireClaims: [['a', 'b']] }), 'claim_missing: "a/b" is absent')
+    })
+  }
 })
 
 suite('checkClaims refuses', () => {
