@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { request as requestHttp } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { Readable } from 'node:stream'
+import { connectThroughProxy } from './http-tunnel.ts'
 
 export interface FetchLimits {
   readonly maxBytes: number
@@ -10,35 +11,53 @@ export interface FetchLimits {
   readonly signal: AbortSignal
 }
 
+export interface FetchRules extends FetchLimits {
+  /** PEM; trusted in place of the certificates of the system. */
+  readonly ca?: string
+  /** Goes into the `authorization` header. The caller decides which hosts may see it. */
+  readonly bearerToken?: string
+  /** Of an HTTP proxy for https addresses; those in the clear are on this machine and reached directly. */
+  readonly proxy?: URL
+}
+
 /** Gets one document whole, or throws. Follows no redirect, accepts only status 200, never holds more than `maxBytes`. */
-export type FetchDocument = (url: URL, limits: FetchLimits) => Promise<Uint8Array>
+export type FetchDocument = (url: URL, rules: FetchRules) => Promise<Uint8Array>
 
 /**
  * Over node's own client rather than `fetch`, because that takes a CA of its own for each issuer.
  * A connection for each document: they are minutes apart, and an idle socket would outlive the service.
  */
-export const fetchHttpDocument: FetchDocument = async (url, { maxBytes, signal }) => {
-  const response = await openHttp(url, signal)
+export const fetchHttpDocument: FetchDocument = async (url, rules) => {
+  const response = await answerTo(await openRequest(url, rules))
   if (response.statusCode !== 200) {
     response.destroy()
     throw new Error(`${url.host} answered with status ${response.statusCode}`)
   }
-  return readBounded(response, maxBytes)
+  return readBounded(response, rules.maxBytes)
 }
 
 export async function readFileDocument(path: string, { maxBytes, signal }: FetchLimits): Promise<Uint8Array> {
   return readBounded(createReadStream(path, { signal }), maxBytes)
 }
 
-function openHttp(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
-  const open = url.protocol === 'https:' ? requestHttps : requestHttp
-  return new Promise((resolve, reject) => {
-    const request = open(url, {
-      agent: false,
-      signal,
+async function openRequest(url: URL, { signal, ca, bearerToken, proxy }: FetchRules): Promise<ClientRequest> {
+  const options = {
+    signal,
+    headers: {
+      accept: 'application/json',
       // Compression would let a small body become a large one behind the size limit.
-      headers: { accept: 'application/json', 'accept-encoding': 'identity' },
-    })
+      'accept-encoding': 'identity',
+      ...(bearerToken === undefined ? {} : { authorization: `Bearer ${bearerToken}` }),
+    },
+  }
+  if (url.protocol !== 'https:') return requestHttp(url, { ...options, agent: false })
+  if (proxy === undefined) return requestHttps(url, { ...options, agent: false, ...(ca === undefined ? {} : { ca }) })
+  const socket = await connectThroughProxy(url, proxy, signal, ca)
+  return requestHttps(url, { ...options, createConnection: () => socket })
+}
+
+function answerTo(request: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
     request.once('response', resolve)
     request.on('error', reject)
     request.end()

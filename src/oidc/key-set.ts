@@ -6,18 +6,11 @@ import type { KeySource } from './key-source.ts'
 import { isSafeText } from './safe-text.ts'
 import type { WebKey } from './web-key.ts'
 
-/** A key withdrawn by its issuer is accepted for at most this long while the issuer can be reached. */
-export const REFRESH_INTERVAL_MS = 5 * 60_000
-
-/** A key published after the last fetch is found after at most this long; tokens with made-up key ids cause no more. */
-export const MIN_INTERVAL_MS = 10_000
-
-/** Wait after the first failure in a row; doubles with each further one. */
-export const BACKOFF_MIN_MS = 1_000
-export const BACKOFF_MAX_MS = 60_000
-
-/** How long keys outlive contact with their issuer: a night's outage, against a stolen key that was withdrawn. */
-export const MAX_STALE_MS = 12 * 3_600_000
+/**
+ * Replicas lose their issuer at the same moment. Each waits up to this share longer after a failure, and refreshes up to
+ * this share earlier, so that they do not ask in step.
+ */
+const JITTER = 0.2
 
 /** Waiting ends this long before the deadline, so that the precise answer is there before the caller's own guard fires. */
 const ANSWER_MARGIN_MS = 10
@@ -27,6 +20,8 @@ export interface KeySetOptions {
   readonly source: KeySource
   readonly clock: Clock
   readonly events: Pick<CalloutEvents, 'keySetRefreshed'>
+  /** A number from 0 to below 1, for jitter; without it there is none. */
+  readonly random?: () => number
 }
 
 export type KeyMatch =
@@ -96,8 +91,10 @@ export class KeySet {
   }
 
   #usableKeys(): readonly WebKey[] | undefined {
-    const { clock } = this.#options
-    return this.#held && clock.monotonicMs() - this.#held.asOfMs <= MAX_STALE_MS ? this.#held.keys : undefined
+    const { clock, source } = this.#options
+    return this.#held && clock.monotonicMs() - this.#held.asOfMs <= source.refresh.maxStaleMs
+      ? this.#held.keys
+      : undefined
   }
 
   #match(keyId: string | undefined, algorithm: string): KeyMatch | undefined {
@@ -120,18 +117,20 @@ export class KeySet {
   }
 
   async #load(): Promise<void> {
-    const { source, clock, events, issuerId } = this.#options
+    const { source, clock, events, issuerId, random = () => 0 } = this.#options
+    const { intervalMs, minIntervalMs, backoffMinMs, backoffMaxMs } = source.refresh
     this.#cancelTimer?.()
     const asOfMs = clock.monotonicMs()
     try {
-      const keys = await source(this.#stopping.signal)
+      const keys = await source.load(this.#stopping.signal)
       this.#held = { keys, asOfMs }
       this.#failure = undefined
       this.#failuresInRow = 0
-      this.#schedule(MIN_INTERVAL_MS, REFRESH_INTERVAL_MS)
+      this.#schedule(minIntervalMs, Math.max(minIntervalMs, intervalMs * (1 - JITTER * random())))
     } catch (cause) {
       this.#failure = { text: describeFailure(cause), cause }
-      const backoffMs = Math.min(BACKOFF_MIN_MS * 2 ** this.#failuresInRow, BACKOFF_MAX_MS)
+      const stepMs = Math.min(backoffMinMs * 2 ** this.#failuresInRow, backoffMaxMs)
+      const backoffMs = stepMs * (1 + JITTER * random())
       this.#failuresInRow += 1
       this.#schedule(backoffMs, backoffMs)
     }

@@ -1,67 +1,106 @@
 import type { Clock } from '../service/ports.ts'
 import { readFileDocument } from './document-fetch.ts'
-import type { FetchDocument, FetchLimits } from './document-fetch.ts'
+import type { FetchDocument, FetchLimits, FetchRules } from './document-fetch.ts'
 import type { IssuerOptions } from './issuer-options.ts'
-import { isLoopbackHttp, parseKeyUrl, wellKnownUrl } from './key-url.ts'
-import { parseJsonObject, readMember } from './strict-json.ts'
+import { createKeyAddress, requireKeyUrl } from './key-address.ts'
+import { isHostListed, wellKnownUrl } from './key-url.ts'
+import { parseJsonObject } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 import { importWebKeys } from './web-key.ts'
 import type { WebKey } from './web-key.ts'
 
-/** Obtains the current keys of an issuer, at least one of them usable, or throws with the reason. */
-export type KeySource = (signal: AbortSignal) => Promise<readonly WebKey[]>
+/** Where the keys of one issuer come from, and how often they may be asked for. */
+export interface KeySource {
+  readonly refresh: IssuerOptions['refresh']
+  /** Obtains the current keys, at least one of them usable, or throws with the reason. */
+  load(signal: AbortSignal): Promise<readonly WebKey[]>
+}
 
-/** The largest real key sets, with certificate chains, have some 30 KiB. */
-const DOCUMENT_BYTES_MAX = 256 * 1024
+/** A bundle of every public certificate authority has some 220 KiB. */
+const CA_BYTES_MAX = 1024 * 1024
 
-type KeyOwner = Pick<IssuerOptions, 'issuer' | 'keys' | 'algorithms' | 'http'>
+/** Tokens of Kubernetes service accounts have one to two KiB. */
+const BEARER_TOKEN_BYTES_MAX = 16 * 1024
+
+/** `b64token` of RFC 6750 §2.1: nothing that could end the header. */
+const BEARER_TOKEN = /^[A-Za-z0-9._~+/-]+=*$/
+
+type KeyOwner = Pick<IssuerOptions, 'issuer' | 'keys' | 'algorithms' | 'http' | 'refresh'>
 
 /**
- * Reads keys from the place that the issuer entry names. A discovery document is asked for its `issuer`, which must be
- * the configured one byte for byte (OIDC Discovery 1.0 §4.3), and for its `jwks_uri`, and believed in nothing else.
+ * Reads keys from the place that the issuer entry names. With `http.allowedHosts` no other host is asked; without it,
+ * any https host that the issuer's own metadata name. The bearer token goes to the configured host and the allowed ones
+ * only: metadata cannot lead it elsewhere.
  * Each document has `http.timeoutMs` from first to last byte. Throws plain errors whose messages are safe to log.
  */
 export function createKeySource(owner: KeyOwner, clock: Clock, fetchDocument: FetchDocument): KeySource {
-  const read = (get: (limits: FetchLimits) => Promise<Uint8Array>, signal: AbortSignal): Promise<JsonObject> =>
-    readWithin(owner.http.timeoutMs, clock, signal, get)
-
-  const locate = async (signal: AbortSignal): Promise<URL> => {
-    const { keys } = owner
-    if ('jwksUri' in keys) return requireKeyUrl(keys.jwksUri)
-    if ('jwksFile' in keys) throw new TypeError('a key file has no address')
-    const metadataUrl = requireKeyUrl(keys.discovery.url ?? wellKnownUrl(owner.issuer))
-    const metadata = await read((limits) => fetchDocument(metadataUrl, limits), signal)
-    return readKeyAddress(metadata, owner.issuer, metadataUrl)
-  }
-
-  return async (signal) => {
-    const { keys } = owner
-    if ('jwksFile' in keys) {
-      return importWebKeys(await read((limits) => readFileDocument(keys.jwksFile, limits), signal), owner.algorithms)
+  const { keys, algorithms, http, refresh } = owner
+  if ('jwksFile' in keys) {
+    const read = (limits: FetchLimits): Promise<Uint8Array> => readFileDocument(keys.jwksFile, limits)
+    return {
+      refresh,
+      load: async (signal) => importWebKeys(await readJson(http, clock, signal, read), algorithms),
     }
-    const url = await locate(signal)
-    return importWebKeys(await read((limits) => fetchDocument(url, limits), signal), owner.algorithms)
+  }
+  const get = (url: URL, configured: URL, signal: AbortSignal): Promise<JsonObject> => {
+    const mayAsk = http.allowedHosts === undefined || isHostListed(url, http.allowedHosts)
+    if (!mayAsk) throw new Error(`${url.host} is not an allowed host`)
+    const mayTell = url.origin === configured.origin || http.allowedHosts !== undefined
+    return readJson(http, clock, signal, async (limits) => fetchDocument(url, await fetchRules(http, limits, mayTell)))
+  }
+  if ('jwksUri' in keys) {
+    const url = requireKeyUrl(keys.jwksUri)
+    return { refresh, load: async (signal) => importWebKeys(await get(url, url, signal), algorithms) }
+  }
+  const metadataUrl = requireKeyUrl(keys.discovery.url ?? wellKnownUrl(owner.issuer))
+  const address = createKeyAddress({
+    issuer: owner.issuer,
+    metadataUrl,
+    monotonicMs: () => clock.monotonicMs(),
+    readMetadata: async (url, signal) => get(url, url, signal),
+  })
+  return {
+    refresh,
+    async load(signal) {
+      const url = await address.locate(signal)
+      try {
+        const found = await importWebKeys(await get(url, metadataUrl, signal), algorithms)
+        address.report('fetched')
+        return found
+      } catch (error) {
+        address.report('failed')
+        throw error
+      }
+    },
   }
 }
 
-function readKeyAddress(metadata: JsonObject, issuer: string, metadataUrl: URL): URL {
-  if (readMember(metadata, 'issuer') !== issuer) throw new Error('the discovery document is for another issuer')
-  const address = readMember(metadata, 'jwks_uri')
-  if (typeof address !== 'string') throw new Error('the discovery document has no "jwks_uri"')
-  const url = requireKeyUrl(address)
-  // Loopback in the clear is for local set-ups; a remote document must not lead us to ports of this machine.
-  if (isLoopbackHttp(url) && !isLoopbackHttp(metadataUrl)) throw new Error('"jwks_uri" must be https')
-  return url
+/** Reads the files of the entry anew each time, so that a rotated certificate or token needs no restart. */
+async function fetchRules(http: IssuerOptions['http'], limits: FetchLimits, mayTell: boolean): Promise<FetchRules> {
+  const { caFile, bearerTokenFile, proxy } = http
+  return {
+    ...limits,
+    ...(caFile === undefined ? {} : { ca: await readText(caFile, CA_BYTES_MAX, limits.signal) }),
+    ...(bearerTokenFile === undefined || !mayTell
+      ? {}
+      : { bearerToken: await readBearerToken(bearerTokenFile, limits.signal) }),
+    ...(proxy === undefined ? {} : { proxy: new URL(proxy) }),
+  }
 }
 
-function requireKeyUrl(address: string): URL {
-  const url = parseKeyUrl(address)
-  if (typeof url === 'string') throw new Error(`the address of the keys ${url}`)
-  return url
+async function readBearerToken(path: string, signal: AbortSignal): Promise<string> {
+  const token = (await readText(path, BEARER_TOKEN_BYTES_MAX, signal)).trim()
+  if (!BEARER_TOKEN.test(token)) throw new Error('the file with the bearer token holds none')
+  return token
 }
 
-async function readWithin(
-  timeoutMs: number,
+async function readText(path: string, maxBytes: number, signal: AbortSignal): Promise<string> {
+  const bytes = await readFileDocument(path, { maxBytes, signal })
+  return Buffer.from(bytes).toString('utf8')
+}
+
+async function readJson(
+  { timeoutMs, maxBytes }: IssuerOptions['http'],
   clock: Clock,
   signal: AbortSignal,
   get: (limits: FetchLimits) => Promise<Uint8Array>,
@@ -69,8 +108,7 @@ async function readWithin(
   const timeout = new AbortController()
   const cancel = clock.after(timeoutMs, () => timeout.abort())
   try {
-    const bytes = await get({ maxBytes: DOCUMENT_BYTES_MAX, signal: AbortSignal.any([signal, timeout.signal]) })
-    const parsed = parseJsonObject(bytes)
+    const parsed = parseJsonObject(await get({ maxBytes, signal: AbortSignal.any([signal, timeout.signal]) }))
     if ('fault' in parsed) throw new Error(`the document ${parsed.fault}`)
     return parsed.object
   } catch (error) {

@@ -23,3 +23,9 @@ export function isLoopbackHttp(url: URL): boolean {
     (url.hostname === 'localhost' || url.hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(url.hostname))
   )
 }
+
+/** Whether the host of an address is in a list of `host` (at the port of the scheme) and `host:port`. */
+export function isHostListed(url: URL, hosts: readonly string[]): boolean {
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
+  return hosts.includes(url.host) || hosts.includes(`${url.hostname}:${port}`)
+}

@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { RequestListener, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import type { IssuerOptions } from '../../src/oidc/issuer-options.ts'
 import { NOW_SECONDS } from './builders.ts'
 
@@ -122,8 +123,8 @@ export function anIssuer(change: Partial<IssuerOptions> = {}): IssuerOptions {
 }
 
 /**
- * What the server does with a request for the keys: answer, status 500, accept and say nothing, send a byte at a time, send
- * 1 MiB, a set without keys, a web page, a redirect to good keys, half a document.
+ * What the server does with a request: answer, status 500, accept and say nothing, send a byte at a time, send 200 MiB as
+ * fast as they are taken, a set without keys, a web page, a redirect to good keys, half a document.
  */
 export type KeyServerMode = 'answer' | 'error' | 'hang' | 'drip' | 'huge' | 'empty' | 'page' | 'redirect' | 'truncated'
 
@@ -133,7 +134,14 @@ export interface KeyServer extends AsyncDisposable {
   readonly jwksUri: string
   /** Paths of the requests so far, in order. */
   readonly requests: readonly string[]
+  /** The `authorization` header of each of them. */
+  readonly authorizations: readonly (string | undefined)[]
+  /** For the keys. */
   mode: KeyServerMode
+  /** For the discovery document. */
+  metadataMode: KeyServerMode
+  /** Of the connections that have ended, headers included. */
+  bytesSent: number
   /** What `/jwks` answers; texts are sent as they are. */
   keys: readonly unknown[] | string
   /** Members that replace those of the discovery document. */
@@ -142,12 +150,18 @@ export interface KeyServer extends AsyncDisposable {
 
 export async function startKeyServer(keys: KeyServer['keys'], tls?: { key: string; cert: string }): Promise<KeyServer> {
   const requests: string[] = []
+  const authorizations: (string | undefined)[] = []
   const listener: RequestListener = (request, response) => {
     const path = request.url ?? ''
     requests.push(path)
+    authorizations.push(request.headers.authorization)
+    const { socket } = request
+    socket.once('close', () => {
+      state.bytesSent += socket.bytesWritten
+    })
     if (path.endsWith('/.well-known/openid-configuration')) {
       const { issuer, jwksUri, metadata } = state
-      response.end(JSON.stringify({ issuer, jwks_uri: jwksUri, ...metadata }))
+      answer(response, state.metadataMode, JSON.stringify({ issuer, jwks_uri: jwksUri, ...metadata }))
     } else {
       const body = typeof state.keys === 'string' ? state.keys : JSON.stringify({ keys: state.keys })
       answer(response, path === '/moved' ? 'answer' : state.mode, body)
@@ -161,7 +175,10 @@ export async function startKeyServer(keys: KeyServer['keys'], tls?: { key: strin
     issuer: origin,
     jwksUri: `${origin}/jwks`,
     requests,
+    authorizations,
     mode: 'answer',
+    metadataMode: 'answer',
+    bytesSent: 0,
     keys,
     metadata: {},
     async [Symbol.asyncDispose]() {
@@ -191,7 +208,7 @@ function answer(response: ServerResponse, mode: KeyServerMode, body: string): vo
       return
     }
     case 'huge':
-      response.end(`{"keys":[],"padding":"${'x'.repeat(1024 * 1024)}"}`)
+      Readable.from(hugeDocument()).pipe(response)
       return
     case 'empty':
       response.end('{"keys":[]}')
@@ -210,6 +227,13 @@ function answer(response: ServerResponse, mode: KeyServerMode, body: string): vo
     default:
       throw new TypeError(`unknown mode ${String(mode)}`)
   }
+}
+
+function* hugeDocument(): Generator<string> {
+  yield '{"keys":[],"padding":"'
+  const padding = 'x'.repeat(1024 * 1024)
+  for (let mebibytes = 0; mebibytes < 200; mebibytes += 1) yield padding
+  yield '"}'
 }
 
 /** Polls until the condition holds; fails after five seconds. */

@@ -72,7 +72,7 @@ export async function signatureVerdict(
   if (typeof alg !== 'string' || !algorithms.includes(alg)) return 'algorithm_not_allowed'
   await using keySet = new KeySet({
     issuerId: 'vectors',
-    source: () => importWebKeys({ keys: jwks }, algorithms),
+    source: { refresh: anIssuer().refresh, load: () => importWebKeys({ keys: jwks }, algorithms) },
     clock: new ManualClock(),
     events: new RecordedEvents(),
   })

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import type { IssuerOptions } from '../../../src/oidc/issuer-options.ts'
-import { MIN_INTERVAL_MS, REFRESH_INTERVAL_MS } from '../../../src/oidc/key-set.ts'
 import { createTokenVerifier } from '../../../src/oidc/token-verifier.ts'
 import type { OidcTokenVerifier } from '../../../src/oidc/token-verifier.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -24,6 +23,7 @@ import { RecordedEvents } from '../../support/recorded-events.ts'
 const SIGNER = createSigner('ES256', 'key-1')
 const ROTATED = createSigner('ES256', 'key-2')
 const BUDGET_MS = 600
+const { refresh: REFRESH } = anIssuer()
 
 /** A verifier with real HTTP to the server, on a clock that only the test moves. */
 function verifierFor(change: Partial<IssuerOptions>) {
@@ -86,7 +86,7 @@ suite('keys over HTTP', () => {
     await using _ = verifier
     await verdict(verifier, clock, tokenFor(server))
     server.keys = [SIGNER.publicJwk, ROTATED.publicJwk]
-    await clock.advance(MIN_INTERVAL_MS)
+    await clock.advance(REFRESH.minIntervalMs)
     assert.equal(await verdict(verifier, clock, tokenFor(server, ROTATED)), 'accepted')
   })
 })
@@ -172,7 +172,7 @@ suite('a faulty key server', () => {
       await using _ = verifier
       await verdict(verifier, clock, signToken(SIGNER))
       server.mode = mode
-      await clock.advance(REFRESH_INTERVAL_MS)
+      await clock.advance(REFRESH.intervalMs)
       await eventually(() => server.requests.length > 1, 'the server is asked again')
       if (mode === 'hang' || mode === 'drip') await clock.advance(1000)
       await eventually(() => events.keySets.length > 1, 'the refresh fails')
@@ -228,7 +228,7 @@ suite('keys in a file', () => {
     await using _ = verifier
     assert.equal(await verdict(verifier, clock, signToken(SIGNER)), 'accepted')
     await writeFile(jwksFile, JSON.stringify({ keys: [ROTATED.publicJwk] }))
-    await clock.advance(REFRESH_INTERVAL_MS)
+    await clock.advance(REFRESH.intervalMs)
     await eventually(() => events.keySets.length === 2, 'the file is read again')
     assert.equal(await verdict(verifier, clock, signToken(ROTATED)), 'accepted')
   })

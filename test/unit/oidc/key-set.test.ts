@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import type { CalloutError } from '../../../src/core/errors.ts'
-import {
-  BACKOFF_MAX_MS,
-  KeySet,
-  MAX_STALE_MS,
-  MIN_INTERVAL_MS,
-  REFRESH_INTERVAL_MS,
-} from '../../../src/oidc/key-set.ts'
-import type { KeyMatch } from '../../../src/oidc/key-set.ts'
+import { KeySet } from '../../../src/oidc/key-set.ts'
+import type { KeyMatch, KeySetOptions } from '../../../src/oidc/key-set.ts'
 import { importWebKeys } from '../../../src/oidc/web-key.ts'
 import type { WebKey } from '../../../src/oidc/web-key.ts'
 import { ManualClock, settled } from '../../support/manual-clock.ts'
-import { createSigner, forgeWithExponentOne } from '../../support/oidc.ts'
+import { anIssuer, createSigner, forgeWithExponentOne } from '../../support/oidc.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
+
+const { refresh: REFRESH } = anIssuer()
 
 let first: readonly WebKey[]
 let second: readonly WebKey[]
@@ -24,7 +20,10 @@ before(async () => {
 })
 
 /** A key set over a source that answers what the test says: keys, an error, or nothing for now. */
-function harness(answer: () => readonly WebKey[] | Promise<readonly WebKey[]>) {
+function harness(
+  answer: () => readonly WebKey[] | Promise<readonly WebKey[]>,
+  options: Pick<KeySetOptions, 'random'> = {},
+) {
   const clock = new ManualClock()
   const events = new RecordedEvents()
   const source = { answer, calls: 0 }
@@ -32,10 +31,14 @@ function harness(answer: () => readonly WebKey[] | Promise<readonly WebKey[]>) {
     issuerId: 'corp',
     clock,
     events,
-    async source(signal) {
-      source.calls += 1
-      return Promise.race([source.answer(), aborted(signal)])
+    source: {
+      refresh: REFRESH,
+      async load(signal) {
+        source.calls += 1
+        return Promise.race([source.answer(), aborted(signal)])
+      },
     },
+    ...options,
   })
   const find = (keyId?: string, budgetMs = 600): Promise<KeyMatch> =>
     keySet.find(keyId, 'ES256', clock.monotonicMs() + budgetMs)
@@ -110,7 +113,7 @@ suite('a key set and unknown key ids', () => {
     const { find, source, clock } = harness(() => first)
     await find('first')
     source.answer = () => second
-    await clock.advance(MIN_INTERVAL_MS)
+    await clock.advance(REFRESH.minIntervalMs)
     assert.equal(await outcome(find('second')), 'found')
   })
 
@@ -118,14 +121,14 @@ suite('a key set and unknown key ids', () => {
     const { find, source, clock } = harness(() => first)
     await find('first')
     source.answer = () => second
-    await clock.advance(REFRESH_INTERVAL_MS)
+    await clock.advance(REFRESH.intervalMs)
     assert.equal(await outcome(find('first')), 'absent')
   })
 
   test('fetches at most once in the minimum interval, however many there are', async () => {
     const { find, source, clock } = harness(() => first)
     await find('first')
-    await clock.advance(MIN_INTERVAL_MS - 1)
+    await clock.advance(REFRESH.minIntervalMs - 1)
     const outcomes = await Promise.all(Array.from({ length: 1000 }, (_, index) => outcome(find(`made-up-${index}`))))
     assert.deepEqual([new Set(outcomes), source.calls], [new Set(['absent']), 1])
   })
@@ -134,7 +137,7 @@ suite('a key set and unknown key ids', () => {
     const { find, source, clock } = harness(() => first)
     await find('first')
     source.answer = down
-    await clock.advance(MIN_INTERVAL_MS)
+    await clock.advance(REFRESH.minIntervalMs)
     assert.equal(await outcome(find('second')), 'ERR_ISSUER_UNAVAILABLE')
   })
 })
@@ -162,8 +165,20 @@ suite('a key set whose issuer is down', () => {
       return down()
     }
     keySet.start()
-    await clock.advance(3 * BACKOFF_MAX_MS)
+    await clock.advance(3 * REFRESH.backoffMaxMs)
     assert.deepEqual(atSeconds, [0, 1, 3, 7, 15, 31, 63, 123])
+  })
+
+  test('spreads replicas: waits up to a fifth longer after a failure', async () => {
+    const { keySet, source, clock } = harness(down, { random: () => 0.5 })
+    const atMs: number[] = []
+    source.answer = () => {
+      atMs.push(clock.monotonicMs())
+      return down()
+    }
+    keySet.start()
+    await clock.advance(8000)
+    assert.deepEqual(atMs, [0, 1100, 3300, 7700])
   })
 
   test('recovers by itself', async () => {
@@ -179,7 +194,7 @@ suite('a key set whose issuer is down', () => {
     const { find, source, clock } = harness(() => first)
     await find('first')
     source.answer = down
-    await clock.advance(MAX_STALE_MS)
+    await clock.advance(REFRESH.maxStaleMs)
     assert.equal(await outcome(find('first')), 'found')
   })
 
@@ -187,7 +202,7 @@ suite('a key set whose issuer is down', () => {
     const { find, source, clock, keySet } = harness(() => first)
     await find('first')
     source.answer = down
-    await clock.advance(MAX_STALE_MS + 1)
+    await clock.advance(REFRESH.maxStaleMs + 1)
     assert.deepEqual([await outcome(find('first')), keySet.readiness().ready], ['ERR_ISSUER_UNAVAILABLE', false])
   })
 
@@ -202,7 +217,7 @@ suite('a key set whose issuer is down', () => {
     const { find, source, clock } = harness(() => first)
     await find('first')
     source.answer = never
-    await clock.advance(REFRESH_INTERVAL_MS)
+    await clock.advance(REFRESH.intervalMs)
     assert.deepEqual([await outcome(find('first')), source.calls], ['found', 2])
   })
 })
@@ -211,8 +226,15 @@ suite('a key set in the background', () => {
   test('refreshes at its interval without any token', async () => {
     const { keySet, source, clock } = harness(() => first)
     keySet.start()
-    await clock.advance(3 * REFRESH_INTERVAL_MS)
+    await clock.advance(3 * REFRESH.intervalMs)
     assert.equal(source.calls, 4)
+  })
+
+  test('refreshes up to a fifth earlier to spread replicas', async () => {
+    const { keySet, source, clock } = harness(() => first, { random: () => 0.5 })
+    keySet.start()
+    await clock.advance(REFRESH.intervalMs * 0.9)
+    assert.equal(source.calls, 2)
   })
 
   test('is ready when it holds keys, and says why when it does not', async () => {
@@ -267,7 +289,7 @@ suite('a key set in the background', () => {
     keySet.start()
     await settled()
     await keySet[Symbol.asyncDispose]()
-    await clock.advance(BACKOFF_MAX_MS)
+    await clock.advance(REFRESH.backoffMaxMs)
     assert.deepEqual([await outcome(find('first')), source.calls, events.keySets], ['ERR_ISSUER_UNAVAILABLE', 1, []])
   })
 })
