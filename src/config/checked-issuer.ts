@@ -7,6 +7,8 @@ import type {
   KeyRefreshConfig,
   MatchConfig,
 } from './config.ts'
+import { GROUPS_MAX } from './identity-schema.ts'
+import type { IdentityEntry } from './identity-schema.ts'
 import type { MatchEntry } from './match-schema.ts'
 import type { ConfigFile } from './schema.ts'
 
@@ -84,13 +86,41 @@ const CLIENT_ID_PATHS = [['client_id'], ['azp']]
 
 function toIdentity(identity: IssuerEntry['identity']): IdentityConfig {
   const { path, first_of: firstOf } = identity.client_id
+  const { display } = identity
   return {
-    subject: identity.subject.path,
+    subject: toSubject(identity.subject),
     clientId: path === undefined ? (firstOf ?? CLIENT_ID_PATHS) : [path],
-    ...(identity.groups === undefined ? {} : { groups: identity.groups.path }),
-    kind: identity.kind,
+    ...(identity.groups === undefined ? {} : { groups: toGroups(identity.groups) }),
+    kind: toKind(identity.kind),
     attributes: Object.fromEntries(Object.entries(identity.attributes).map(([name, value]) => [name, value.path])),
+    ...(display === undefined
+      ? {}
+      : {
+          display: { path: display.path, ...(display.requires === undefined ? {} : { requires: display.requires }) },
+        }),
   }
+}
+
+function toSubject({ path, first_of: firstOf, join }: IdentityEntry['subject']): IdentityConfig['subject'] {
+  if (join !== undefined) return { join: join.parts, separator: join.separator ?? '/' }
+  return firstOf === undefined ? { path: path ?? ['sub'] } : { firstOf }
+}
+
+function toGroups({ path, split, prefix, max }: NonNullable<IdentityEntry['groups']>): IdentityConfig['groups'] & {} {
+  return {
+    path,
+    ...(split === undefined ? {} : { split }),
+    ...(prefix === undefined ? {} : { prefix }),
+    max: max ?? GROUPS_MAX,
+  }
+}
+
+function toKind(kind: IdentityEntry['kind']): IdentityConfig['kind'] {
+  if (typeof kind === 'string') return kind
+  const { path, equals, prefix } = kind.client_if
+  if (equals !== undefined) return { clientIf: { path, equals } }
+  if (prefix !== undefined) return { clientIf: { path, prefix } }
+  throw unchecked('identity.kind')
 }
 
 /** The schema has checked that one of the alternatives is there; getting here is a bug of the schema. */

@@ -111,10 +111,22 @@ export interface KeyRefreshConfig {
 
 /** Paths are literal member names of the claims, outermost first. */
 export interface IdentityConfig {
-  readonly subject: readonly string[]
+  readonly subject:
+    | { readonly path: readonly string[] }
+    | { readonly firstOf: readonly (readonly string[])[] }
+    | { readonly join: readonly (readonly string[])[]; readonly separator: string }
   /** The first path that is present counts. */
   readonly clientId: readonly (readonly string[])[]
-  readonly groups?: readonly string[]
-  readonly kind: 'auto' | 'user' | 'client'
+  readonly groups?: {
+    readonly path: readonly string[]
+    readonly split?: string
+    readonly prefix?: string
+    readonly max: number
+  }
+  readonly kind: 'auto' | 'user' | 'client' | { readonly clientIf: MatchConfig }
   readonly attributes: Readonly<Record<string, readonly string[]>>
+  readonly display?: {
+    readonly path: readonly string[]
+    readonly requires?: { readonly path: readonly string[]; readonly equals: MatchValue }
+  }
 }

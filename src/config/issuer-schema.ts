@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ISSUER_ID } from '../core/principal.ts'
-import { claimPath, claimPaths } from './claim-path.ts'
+import { claimPaths } from './claim-path.ts'
+import { identity } from './identity-schema.ts'
 import { keyHttp, keyOrigin, keyRefresh, urlText } from './issuer-keys-schema.ts'
 import { matchRules } from './match-schema.ts'
 import { choice, distinctList, duration, evenIfIncomplete, freeText, list, setting, text } from './setting.ts'
@@ -27,55 +28,6 @@ export const ALGORITHMS = [
 const NAMES_MAX = 64
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
-
-/** Names of `{{…}}` variables as `core/subject.ts` reads them; the built-in ones cannot be redefined. */
-const ATTRIBUTE_NAME = /^(?!(?:subject|issuer|client_id)$)[a-z][a-z0-9_]{0,63}$/
-
-const clientId = z
-  .strictObject({
-    path: setting(claimPath().optional(), 'claim path', 'One claim that holds the client id.'),
-    first_of: setting(
-      claimPaths().optional(),
-      'claim paths',
-      'Claims that may hold the client id, in place of `path`; the first present one counts.',
-      '[[client_id], [azp]]',
-    ),
-  })
-  .refine((value) => value.path === undefined || value.first_of === undefined, {
-    error: 'takes path or first_of, not both',
-    when: evenIfIncomplete,
-  })
-
-const identity = z.strictObject({
-  subject: z
-    .strictObject({
-      path: setting(
-        claimPath().prefault(['sub']),
-        'claim path',
-        'The claim that names the user, stable and never reassigned.',
-      ),
-    })
-    .prefault({}),
-  client_id: clientId.prefault({}),
-  groups: z
-    .strictObject({
-      path: setting(claimPath(), 'claim path', 'The claim that lists the groups; without `groups` there are none.'),
-    })
-    .optional(),
-  kind: setting(
-    choice(['auto', 'user', 'client']).prefault('auto'),
-    'auto, user or client',
-    'What a token of this issuer stands for; `auto` tells a client acting for itself from a user.',
-  ),
-  attributes: z
-    .record(
-      z.string().regex(ATTRIBUTE_NAME, 'must be a-z, 0-9 and "_", at most 64, and not subject, issuer or client_id'),
-      z.strictObject({
-        path: setting(claimPath(), 'claim path', 'The claim whose value stands for `{{<name>}}` in subjects.'),
-      }),
-    )
-    .prefault({}),
-})
 
 /** One entry of `issuers`. */
 export const issuerSchema = z
@@ -145,7 +97,7 @@ export const issuerSchema = z
     require_claims: setting(
       claimPaths().optional(),
       'claim paths',
-      'Claims that must be there, besides `iss`, `exp`, `iat` and `sub`.',
+      'Claims that must be there, besides `iss`, `exp`, `iat` and the subject.',
     ),
     http: keyHttp.prefault({}),
     refresh: keyRefresh.prefault({}),

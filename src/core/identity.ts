@@ -10,7 +10,19 @@ export interface Identity {
   readonly groups: readonly string[]
   /** Values for `{{name}}` variables in subjects; own properties only. */
   readonly attributes: Readonly<Record<string, string>>
+  /** A name for people, which no rule may look at. */
+  readonly display?: string
+  /** Who acts for the subject (RFC 8693 §4.1), the current actor first; never empty. */
+  readonly actors?: readonly Actor[]
   readonly token: TokenFacts
+}
+
+/** Names its bearer in the words of the token; at least one of `subject` and `clientId` is there. */
+export interface Actor {
+  readonly subject?: string
+  /** The `iss` of the actor; that of the token when absent. */
+  readonly issuer?: string
+  readonly clientId?: string
 }
 
 /** What an audit row may say about a token. Never the token. */

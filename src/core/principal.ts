@@ -68,12 +68,20 @@ export function grantedPrincipals(identity: Identity): string[] {
 }
 
 /**
- * Every principal whose lock stops this identity: those above, and the client that a user came through. That client's
- * *grants* are for the client acting for itself; a user must not gain them (RFC 9700 §4.15, client and user name spaces).
+ * Every principal whose lock stops this identity: those above, the client that a user came through, and whoever acts
+ * for it now, if of the same issuer (prior actors are not for access control, RFC 8693 §4.1). The *grants* of that client
+ * or actor are for it acting for itself; a user must not gain them (RFC 9700 §4.15, client and user name spaces).
  */
 export function lockablePrincipals(identity: Identity): string[] {
   const principals = grantedPrincipals(identity)
   if (identity.kind === 'user' && identity.clientId !== undefined)
     principals.push(`client:${identity.issuerId}:${identity.clientId}`)
+  const [actor] = identity.actors ?? []
+  if (actor !== undefined && (actor.issuer === undefined || actor.issuer === identity.token.issuer)) {
+    const names = [actor.subject, actor.clientId].filter((name) => name !== undefined)
+    for (const name of names) {
+      principals.push(`user:${identity.issuerId}:${name}`, `client:${identity.issuerId}:${name}`)
+    }
+  }
   return principals
 }

@@ -1,4 +1,5 @@
 import { lookUpClaim, writeClaimPath } from './claim-path.ts'
+import type { SubjectRule } from './identity-rules.ts'
 import type { ClaimPath, IssuerOptions } from './issuer-options.ts'
 import { checkMatch } from './match-rule.ts'
 import { checkProfile } from './profile.ts'
@@ -16,7 +17,9 @@ export type FitRules = Pick<IssuerOptions, 'audiences' | 'authorizedParties' | '
 
 /** The part of an issuer entry that the claims of its tokens are held against. */
 export type ClaimRules = ProfileRules &
-  Pick<IssuerOptions, 'clockSkewMs' | 'maxLifetimeMs' | 'maxAgeMs' | 'requireClaims'>
+  Pick<IssuerOptions, 'clockSkewMs' | 'maxLifetimeMs' | 'maxAgeMs' | 'requireClaims'> & {
+    readonly identity: Pick<IssuerOptions['identity'], 'subject'>
+  }
 
 /** Whether a token is one that the entry is for: audience, authorized party and match rules, each a check of its own. */
 export const FIT_CHECKS: readonly ((claims: JsonObject, rules: FitRules) => Refusal | undefined)[] = [
@@ -27,7 +30,7 @@ export const FIT_CHECKS: readonly ((claims: JsonObject, rules: FitRules) => Refu
 
 /**
  * Holds the claims of a token with a good signature, which fits its issuer entry, against the rules of the entry;
- * undefined when all hold. Required are `exp`, `iat` and `sub`. Dates are whole seconds: RFC 7519 allows fractions, but a
+ * undefined when all hold. Required are `exp`, `iat` and, unless another claim is the subject, `sub`. Dates are whole seconds: RFC 7519 allows fractions, but a
  * float or 1e400 (which reads as Infinity) ends up as "never expires" further down.
  * Does not check `iss` (which chose the entry), `nonce`, `at_hash` and `auth_time` (we are not the client).
  */
@@ -37,7 +40,7 @@ export function checkClaims(claims: JsonObject, rules: ClaimRules, nowMs: number
     checkRequired(claims, rules.requireClaims) ??
     checkProfile(claims, rules) ??
     checkTimes(claims, rules, nowMs) ??
-    checkSubject(readMember(claims, 'sub'))
+    checkSubject(readMember(claims, 'sub'), rules.identity.subject)
   )
 }
 
@@ -107,7 +110,12 @@ function checkTimes(claims: JsonObject, rules: ClaimRules, nowMs: number): Refus
   return undefined
 }
 
-function checkSubject(subject: unknown): Refusal | undefined {
+/** Some issuers leave `sub` out or empty where another claim says who it is (Cloudflare Access, lightweight tokens). */
+function checkSubject(subject: unknown, rule: SubjectRule): Refusal | undefined {
+  if (!('path' in rule && rule.path.length === 1 && rule.path[0] === 'sub')) {
+    if (subject === undefined || typeof subject === 'string') return undefined
+    return refuse('claim_invalid', '"sub" is not a string')
+  }
   if (subject === undefined) return refuse('claim_missing', '"sub" is absent')
   if (typeof subject === 'string' && subject !== '') return undefined
   return refuse('claim_invalid', '"sub" is not a non-empty string')

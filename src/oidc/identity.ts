@@ -1,17 +1,15 @@
 import type { Identity, TokenFacts } from '../core/identity.ts'
+import { readActors } from './actor-chain.ts'
 import { isClaimElsewhere, lookUpClaim, writeClaimPath } from './claim-path.ts'
 import { findClientId } from './claims.ts'
-import type { ClaimPath, IdentityRules } from './issuer-options.ts'
-import { describeValue, refuse } from './refusal.ts'
+import type { GroupRules, IdentityRules } from './identity-rules.ts'
+import type { ClaimPath } from './issuer-options.ts'
+import { matches } from './match-rule.ts'
+import { checkPrincipalText, PRINCIPAL_BYTES_MAX, readSubject } from './principal-text.ts'
+import { refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { isSafeText } from './safe-text.ts'
 import type { JsonObject } from './strict-json.ts'
-
-/** OpenID Connect Core §2 bounds `sub` at 255 ASCII characters; everything that becomes a principal keeps to it. */
-const PRINCIPAL_BYTES_MAX = 255
-
-/** Each group is one more key in the read of the grants; people in more groups than this need another claim. */
-const GROUPS_MAX = 500
 
 export type MappedIdentity = { readonly identity: Identity } | { readonly refusal: Refusal }
 
@@ -19,7 +17,7 @@ export type MappedIdentity = { readonly identity: Identity } | { readonly refusa
  * Maps the claims of an accepted token to an identity. Strings that become part of a principal are taken as they are or
  * refused with `identity_invalid`, never repaired: two subjects that a repair makes equal are one principal.
  * An attribute is a value for a variable and no principal: one that is no safe string is left out, so that a grant that
- * needs it does not apply.
+ * needs it does not apply. So is a display name.
  */
 export function mapIdentity(
   claims: JsonObject,
@@ -29,55 +27,84 @@ export function mapIdentity(
 ): MappedIdentity {
   const subject = readSubject(claims, rules.subject)
   if (typeof subject !== 'string') return { refusal: subject }
-  const clientId = readClientId(claims, rules)
+  const isClient = claimsClient(claims, rules.kind)
+  const clientId = readClientId(claims, rules.clientId, isClient === true)
   if (typeof clientId === 'object') return { refusal: clientId }
   const groups = rules.groups === undefined ? [] : readGroups(claims, rules.groups)
   if ('reason' in groups) return { refusal: groups }
-  const isClient = rules.kind === 'client' || (rules.kind === 'auto' && subject === clientId)
+  const actors = readActors(claims)
+  if ('reason' in actors) return { refusal: actors }
+  const display = readDisplay(claims, rules.display)
+  const kind = (isClient ?? subject === clientId) ? 'client' : 'user'
   return {
     identity: {
       issuerId,
-      kind: isClient ? 'client' : 'user',
-      subject: isClient && clientId !== undefined ? clientId : subject,
+      kind,
+      subject: kind === 'client' && clientId !== undefined ? clientId : subject,
       ...(clientId === undefined ? {} : { clientId }),
       groups,
       attributes: readAttributes(claims, rules.attributes),
+      ...(display === undefined ? {} : { display }),
+      ...(actors.length === 0 ? {} : { actors }),
       token: facts,
     },
   }
 }
 
-function readSubject(claims: JsonObject, path: ClaimPath): string | Refusal {
-  const found = lookUpClaim(claims, path)
-  if (found.state === 'absent') return refuse('claim_missing', `${writeClaimPath(path)} is absent`)
-  return checkPrincipalText(path, found.state === 'present' ? found.value : null)
+/** Undefined where the subject and the client id decide. */
+function claimsClient(claims: JsonObject, kind: IdentityRules['kind']): boolean | undefined {
+  if (typeof kind === 'object') return matches(claims, kind.clientIf)
+  return kind === 'auto' ? undefined : kind === 'client'
 }
 
-function readClientId(claims: JsonObject, rules: IdentityRules): string | undefined | Refusal {
-  const found = findClientId(claims, rules.clientId)
+function readClientId(
+  claims: JsonObject,
+  paths: readonly ClaimPath[],
+  isRequired: boolean,
+): string | undefined | Refusal {
+  const found = findClientId(claims, paths)
   if (found !== undefined) return checkPrincipalText(found.path, found.value)
-  return rules.kind === 'client' ? refuse('claim_missing', 'no claim names the client') : undefined
+  return isRequired ? refuse('claim_missing', 'no claim names the client') : undefined
 }
 
-function readGroups(claims: JsonObject, path: ClaimPath): string[] | Refusal {
+function readGroups(claims: JsonObject, rules: GroupRules): string[] | Refusal {
+  const { path, prefix = '', max } = rules
   if (isClaimElsewhere(claims, path)) {
     return refuse('claim_invalid', 'the issuer left the groups out of the token (overage)')
   }
   const found = lookUpClaim(claims, path)
   if (found.state === 'absent') return []
-  const value = found.state === 'present' ? found.value : null
-  const groups: unknown[] | undefined = Array.isArray(value) ? value : typeof value === 'string' ? [value] : undefined
+  const groups = listGroups(found.state === 'present' ? found.value : null, rules.split)
   const name = writeClaimPath(path)
-  if (!groups?.every((group): group is string => typeof group === 'string')) {
-    return refuse('claim_invalid', `${name} is not a string or an array of strings`)
+  if (groups === undefined) return refuse('claim_invalid', `${name} is not a string or an array of strings`)
+  if (groups.length > max) {
+    return refuse('identity_invalid', `${name} holds ${groups.length} groups, the limit is ${max}`)
   }
-  if (groups.length > GROUPS_MAX) {
-    return refuse('identity_invalid', `${name} holds ${groups.length} groups, the limit is ${GROUPS_MAX}`)
-  }
-  if (!groups.every((group) => isSafeText(group, PRINCIPAL_BYTES_MAX))) {
+  const isSafe = (group: string): boolean =>
+    isSafeText(group, PRINCIPAL_BYTES_MAX) && isSafeText(`${prefix}${group}`, PRINCIPAL_BYTES_MAX)
+  if (!groups.every(isSafe)) {
     return refuse('identity_invalid', `${name} holds a group that is empty, too long or has hidden characters`)
   }
-  return [...new Set(groups)]
+  return [...new Set(groups.map((group) => `${prefix}${group}`))]
+}
+
+/** The elements of a list are never split: a separator in one of them is part of its name. */
+function listGroups(value: unknown, split: string | undefined): string[] | undefined {
+  if (typeof value === 'string') {
+    if (split === undefined) return [value]
+    return value === '' ? [] : value.split(split)
+  }
+  const isList = Array.isArray(value) && value.every((group): group is string => typeof group === 'string')
+  return isList ? value : undefined
+}
+
+/** A name that its owner may choose freely, such as an unverified address, must not be shown for somebody. */
+function readDisplay(claims: JsonObject, rule: IdentityRules['display']): string | undefined {
+  if (rule === undefined) return undefined
+  if (rule.requires !== undefined && !matches(claims, rule.requires)) return undefined
+  const found = lookUpClaim(claims, rule.path)
+  const isShown = found.state === 'present' && typeof found.value === 'string'
+  return isShown && isSafeText(found.value, PRINCIPAL_BYTES_MAX) ? found.value : undefined
 }
 
 function readAttributes(claims: JsonObject, paths: IdentityRules['attributes']): Record<string, string> {
@@ -88,14 +115,4 @@ function readAttributes(claims: JsonObject, paths: IdentityRules['attributes']):
     if (isSafeText(found.value, PRINCIPAL_BYTES_MAX)) entries.push([name, found.value])
   }
   return Object.fromEntries(entries)
-}
-
-function checkPrincipalText(path: ClaimPath, value: unknown): string | Refusal {
-  const name = writeClaimPath(path)
-  if (typeof value !== 'string') return refuse('claim_invalid', `${name} is ${describeValue(value)}, not a string`)
-  if (isSafeText(value, PRINCIPAL_BYTES_MAX)) return value
-  return refuse(
-    'identity_invalid',
-    `${name} is empty, longer than ${PRINCIPAL_BYTES_MAX} bytes, not in NFC, or has hidden characters`,
-  )
 }

@@ -1,5 +1,7 @@
 import { CalloutError } from '../core/errors.ts'
 import { ISSUER_ID } from '../core/principal.ts'
+import { identityRuleProblems } from './identity-rules.ts'
+import type { IdentityRules } from './identity-rules.ts'
 import { pinsValue } from './match-rule.ts'
 import type { MatchRule } from './match-rule.ts'
 import { ACCESS_TOKEN_TYPE } from './profile.ts'
@@ -21,18 +23,6 @@ export type KeyOrigin =
     }
   | { readonly jwksUri: string }
   | { readonly jwksFile: string }
-
-/** How the claims of an accepted token become an identity. */
-export interface IdentityRules {
-  readonly subject: ClaimPath
-  /** The first path that is present names the client. */
-  readonly clientId: readonly ClaimPath[]
-  readonly groups?: ClaimPath
-  /** `auto`: a client when the subject is the client id (RFC 9068 §2.2), else a user. */
-  readonly kind: 'auto' | 'user' | 'client'
-  /** Name of the variable, and the claim that holds its value. */
-  readonly attributes: Readonly<Record<string, ClaimPath>>
-}
 
 /** One trusted issuer: whose tokens, checked how, meaning whom. */
 export interface IssuerOptions {
@@ -150,7 +140,10 @@ function ruleProblems(entry: IssuerOptions): string[] {
     ...audienceProblems(entry),
     ...profileProblems(entry),
     ...matchProblems(entry.match),
-    ...pathProblems(entry),
+    ...(entry.requireClaims.some((path) => path.length === 0)
+      ? ['a required claim must name at least one member']
+      : []),
+    ...identityRuleProblems(entry.identity),
   ]
 }
 
@@ -188,15 +181,6 @@ function matchProblems(rules: readonly MatchRule[]): string[] {
 
 /** An empty `allOf` or `noneOf` would hold for every token. */
 const LISTS: ReadonlySet<string> = new Set(['anyOf', 'allOf', 'noneOf'])
-
-function pathProblems({ identity: rules, requireClaims }: IssuerOptions): string[] {
-  const paths = [rules.subject, ...rules.clientId, ...(rules.groups ? [rules.groups] : []), ...requireClaims]
-  const problems = [...paths, ...Object.values(rules.attributes)].some((path) => path.length === 0)
-    ? ['a claim path must name at least one member']
-    : []
-  if (rules.kind === 'client' && rules.clientId.length === 0) problems.push('kind client needs a clientId path')
-  return problems
-}
 
 function keyOriginProblems({ issuer, keys }: IssuerOptions): string[] {
   if ('jwksFile' in keys) return keys.jwksFile === '' ? ['jwksFile must not be empty'] : []

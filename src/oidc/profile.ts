@@ -1,3 +1,4 @@
+import { assertNever } from '../core/errors.ts'
 import { describeValue, refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { readMember } from './strict-json.ts'
@@ -25,6 +26,8 @@ export function checkProfile(claims: JsonObject, rules: ProfileRules): Refusal |
       return checkText(claims, 'sub') ?? checkIdTokenAudience(claims, rules)
     case 'generic':
       return undefined
+    default:
+      return assertNever(rules.profile)
   }
 }
 

@@ -112,9 +112,9 @@ export function anIssuer(change: Partial<IssuerOptions> = {}): IssuerOptions {
       backoffMaxMs: 60_000,
     },
     identity: {
-      subject: ['sub'],
+      subject: { path: ['sub'] },
       clientId: [['client_id'], ['azp']],
-      groups: ['groups'],
+      groups: { path: ['groups'], max: 500 },
       kind: 'auto',
       attributes: { tenant: ['tid'] },
     },

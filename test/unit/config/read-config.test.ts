@@ -79,12 +79,18 @@ issuers:
     keys: { jwks_uri: "https://other.example/keys?v=2" }
     algorithms: [ES256]
     audiences: [nats]
-    identity: { client_id: { first_of: [[cid], [azp]] } }
+    identity:
+      subject: { join: { parts: [tid, [oid]], separator: ":" } }
+      client_id: { first_of: [[cid], [azp]] }
+      groups: { path: scope, split: " ", prefix: "s:", max: 20 }
+      kind: { client_if: { path: idtyp, equals: app } }
+      display: { path: email, requires: { path: email_verified, equals: true } }
   - id: offline
     issuer: https://offline.example
     keys: { jwks_file: keys.json }
     algorithms: [PS256]
     audiences: [nats]
+    identity: { subject: { first_of: [oid, sub] }, kind: { client_if: { path: name, prefix: service- } } }
 session: { max: 8h, jitter: 20%, min_remaining: 1m }
 grants: { max_stale: 0s }
 store: { url: "spanner://projects/example.com:p/instances/i-1/databases/d_1" }
@@ -131,7 +137,7 @@ suite('a right configuration', () => {
             backoffMinMs: 1_000,
             backoffMaxMs: 60_000,
           },
-          identity: { subject: ['sub'], clientId: [['client_id'], ['azp']], kind: 'auto', attributes: {} },
+          identity: { subject: { path: ['sub'] }, clientId: [['client_id'], ['azp']], kind: 'auto', attributes: {} },
         },
       ],
       session: { maxMs: 3_600_000, jitter: 0.1, minRemainingMs: 30_000 },
@@ -154,12 +160,22 @@ suite('a right configuration', () => {
     })
     assert.deepEqual(config.token, { sources: ['password'], maxBytes: 65_536 })
     assert.deepEqual(config.issuers[0]?.identity, {
-      subject: ['oid'],
+      subject: { path: ['oid'] },
       clientId: [['azp']],
-      groups: ['https://idp.example/groups'],
+      groups: { path: ['https://idp.example/groups'], max: 500 },
       kind: 'user',
       attributes: { tenant: ['tid'] },
     })
+    assert.deepEqual(config.issuers[1]?.identity, {
+      subject: { join: [['tid'], ['oid']], separator: ':' },
+      clientId: [['cid'], ['azp']],
+      groups: { path: ['scope'], split: ' ', prefix: 's:', max: 20 },
+      kind: { clientIf: { path: ['idtyp'], equals: 'app' } },
+      attributes: {},
+      display: { path: ['email'], requires: { path: ['email_verified'], equals: true } },
+    })
+    assert.deepEqual(config.issuers[2]?.identity.subject, { firstOf: [['oid'], ['sub']] })
+    assert.deepEqual(config.issuers[2]?.identity.kind, { clientIf: { path: ['name'], prefix: 'service-' } })
     assert.deepEqual(
       config.issuers.map((issuer) => issuer.keys),
       [
@@ -376,6 +392,36 @@ suite('problems', () => {
       /identity\.subject\.path: must be a list of member names/,
     ],
     ['groups without a path', { 'issuers.0.identity.groups': {} }, /identity\.groups\.path: is required$/],
+    [
+      'two forms of subject',
+      { 'issuers.0.identity.subject': { path: 'a', join: { parts: ['a', 'b'] } } },
+      /identity\.subject: takes one of path, first_of, join$/,
+    ],
+    [
+      'a separator of two characters',
+      { 'issuers.0.identity.subject': { join: { parts: ['a', 'b'], separator: '::' } } },
+      /subject\.join\.separator: must be one character$/,
+    ],
+    [
+      'a kind that there is not',
+      { 'issuers.0.identity.kind': 'service' },
+      /identity\.kind: must be auto, user, client or \{/,
+    ],
+    [
+      'a condition of a client without a value',
+      { 'issuers.0.identity.kind': { client_if: { path: 'a' } } },
+      /identity\.kind\.client_if: needs exactly one of equals, prefix$/,
+    ],
+    [
+      'groups without bound',
+      { 'issuers.0.identity.groups': { path: 'a', max: 501 } },
+      /groups\.max: must be at most 500$/,
+    ],
+    [
+      'a display name with a half condition',
+      { 'issuers.0.identity.display': { path: 'email', requires: { path: 'email_verified' } } },
+      /display\.requires\.equals: must be text, true, false or a whole number$/,
+    ],
     [
       'both forms of client id',
       { 'issuers.0.identity.client_id': { path: 'a', first_of: [['b']] } },

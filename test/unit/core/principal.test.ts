@@ -67,4 +67,25 @@ suite('the principals of an identity', () => {
   test('let a lock on the client stop its users', () => {
     assert.ok(lockablePrincipals(anIdentity({ clientId: 'web' })).includes('client:corp:web'))
   })
+
+  test('let a lock on the current actor stop those for whom it acts, under either kind of name', () => {
+    const locked = lockablePrincipals(
+      anIdentity({ actors: [{ subject: 'agent', clientId: 'app' }, { subject: 'old' }] }),
+    )
+    assert.deepEqual(locked.slice(grantedPrincipals(anIdentity()).length), [
+      'user:corp:agent',
+      'client:corp:agent',
+      'user:corp:app',
+      'client:corp:app',
+    ])
+  })
+
+  test('do not take an actor of another issuer for one of this issuer', () => {
+    const identity = anIdentity({ actors: [{ subject: 'agent', issuer: 'https://elsewhere.example' }] })
+    assert.deepEqual(lockablePrincipals(identity), grantedPrincipals(identity))
+  })
+
+  test('give nothing of the actor to those for whom it acts', () => {
+    assert.deepEqual(grantedPrincipals(anIdentity({ actors: [{ subject: 'agent' }] })), grantedPrincipals(anIdentity()))
+  })
 })

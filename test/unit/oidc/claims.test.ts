@@ -46,6 +46,20 @@ suite('checkClaims with rules of its own accepts', () => {
   })
 })
 
+suite('checkClaims where another claim is the subject', () => {
+  const identity = { subject: { path: ['common_name'] }, clientId: [] }
+
+  for (const claims of [without(someClaims(), 'sub'), someClaims({ sub: '' })]) {
+    test(`accepts the sub ${JSON.stringify(claims['sub'])}`, () => {
+      assert.equal(verdict(claims, { identity }), 'accepted')
+    })
+  }
+
+  test('refuses a sub that is no text all the same', () => {
+    assert.equal(verdict(someClaims({ sub: 7 }), { identity }), 'claim_invalid: "sub" is not a string')
+  })
+})
+
 suite('checkClaims with rules of its own refuses', () => {
   for (const aud of ['other', '', [], null]) {
     test(`the audience ${JSON.stringify(aud)} where there are none`, () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Identity } from '../../../src/core/identity.ts'
 import { mapIdentity } from '../../../src/oidc/identity.ts'
-import type { IdentityRules } from '../../../src/oidc/issuer-options.ts'
+import type { IdentityRules } from '../../../src/oidc/identity-rules.ts'
 import { anIssuer, someClaims } from '../../support/oidc.ts'
 
 const RULES = anIssuer().identity
@@ -51,6 +51,25 @@ suite('the kind of an identity', () => {
     assert.equal(map({ sub: 'orders', azp: 'orders' }, { kind: 'user' }).kind, 'user')
   })
 
+  const clientIf = { clientIf: { path: ['preferred_username'], prefix: 'service-account-' } }
+
+  test('is client when a claim says so, and goes by the client id', () => {
+    const claims = { sub: 'uuid', azp: 'orders', preferred_username: 'service-account-orders' }
+    const { kind, subject } = map(claims, { kind: clientIf })
+    assert.deepEqual({ kind, subject }, { kind: 'client', subject: 'orders' })
+  })
+
+  for (const preferred_username of ['alice', ['service-account-orders'], undefined]) {
+    test(`is user when the claim is ${JSON.stringify(preferred_username)}, even with the name of a client`, () => {
+      assert.equal(map({ sub: 'orders', azp: 'orders', preferred_username }, { kind: clientIf }).kind, 'user')
+    })
+  }
+
+  test('cannot be client by a claim without a client id', () => {
+    const claims = { preferred_username: 'service-account-orders' }
+    assert.equal(refusal(claims, { kind: clientIf }), 'claim_missing: no claim names the client')
+  })
+
   test('cannot be client without a client id', () => {
     assert.equal(refusal({}, { kind: 'client' }), 'claim_missing: no claim names the client')
   })
@@ -59,7 +78,7 @@ suite('the kind of an identity', () => {
 suite('the subject', () => {
   test('comes from the configured path, whose names may hold dots and slashes', () => {
     const claims = { 'kubernetes.io': { 'https://x/uid': 'u-1' } }
-    assert.equal(map(claims, { subject: ['kubernetes.io', 'https://x/uid'] }).subject, 'u-1')
+    assert.equal(map(claims, { subject: { path: ['kubernetes.io', 'https://x/uid'] } }).subject, 'u-1')
   })
 
   test('keeps every printable character as it is', () => {
@@ -88,15 +107,65 @@ suite('the subject', () => {
   })
 
   test('is refused when it is absent', () => {
-    assert.equal(refusal({}, { subject: ['oid'] }), 'claim_missing: "oid" is absent')
+    assert.equal(refusal({}, { subject: { path: ['oid'] } }), 'claim_missing: "oid" is absent')
   })
 
   test('is refused when it is a number', () => {
-    assert.equal(refusal({ oid: 7 }, { subject: ['oid'] }), 'claim_invalid: "oid" is 7, not a string')
+    assert.equal(refusal({ oid: 7 }, { subject: { path: ['oid'] } }), 'claim_invalid: "oid" is 7, not a string')
   })
 
   test('is never something that objects inherit', () => {
-    assert.equal(refusal({}, { subject: ['constructor', 'name'] }), 'claim_missing: "constructor/name" is absent')
+    assert.equal(
+      refusal({}, { subject: { path: ['constructor', 'name'] } }),
+      'claim_missing: "constructor/name" is absent',
+    )
+  })
+})
+
+suite('the subject from several claims', () => {
+  const firstOf = { subject: { firstOf: [['oid'], ['sub']] } }
+  const join = { subject: { join: [['tid'], ['oid']], separator: '/' } }
+
+  test('is the first that is present', () => {
+    assert.deepEqual([map({ oid: 'o' }, firstOf).subject, map({}, firstOf).subject], ['o', 'alice'])
+  })
+
+  test('is not taken from a later claim when the first is wrong', () => {
+    assert.equal(refusal({ oid: '' }, firstOf), `identity_invalid: "oid" ${UNSAFE}`)
+    assert.equal(refusal({ oid: null }, firstOf), 'claim_invalid: "oid" is null, not a string')
+  })
+
+  test('is refused when none is present', () => {
+    const rules = { subject: { firstOf: [['oid'], ['uid']] } }
+    assert.equal(refusal({}, rules), 'claim_missing: "oid" or "uid" is absent')
+  })
+
+  test('is all of them together', () => {
+    assert.equal(map({ tid: 't', oid: 'o' }, join).subject, 't/o')
+  })
+
+  test('is refused when a part is absent', () => {
+    assert.equal(refusal({ tid: 't' }, join), 'claim_missing: "oid" is absent')
+  })
+
+  for (const claims of [
+    { tid: 'a/b', oid: 'c' },
+    { tid: 'a', oid: 'b/c' },
+  ]) {
+    test(`is refused when ${JSON.stringify(claims)} could be somebody else`, () => {
+      assert.match(refusal(claims, join), /^identity_invalid: "(?:tid|oid)" holds the separator "\/"$/)
+    })
+  }
+
+  for (const tid of ['', 'a\u202e', 7]) {
+    test(`is refused with the part ${JSON.stringify(tid)}`, () => {
+      assert.match(refusal({ tid, oid: 'o' }, join), /^(?:identity_invalid|claim_invalid): "tid" is /)
+    })
+  }
+
+  test('is refused when the parts together are too long', () => {
+    const claims = { tid: 'x'.repeat(200), oid: 'y'.repeat(200) }
+    assert.equal(refusal(claims, join), `identity_invalid: the joined subject ${UNSAFE}`)
   })
 })
 
@@ -124,7 +193,7 @@ suite('the groups', () => {
   })
 
   test('are none when the claim is absent', () => {
-    assert.deepEqual(map({}, { groups: ['realm_access', 'roles'] }).groups, [])
+    assert.deepEqual(map({}, { groups: { path: ['realm_access', 'roles'], max: 500 } }).groups, [])
   })
 
   test('are none when no claim is configured for them', () => {
@@ -156,7 +225,7 @@ suite('the groups', () => {
 
   test('are refused when something on the way to them is no object', () => {
     assert.equal(
-      refusal({ realm_access: 'x' }, { groups: ['realm_access', 'roles'] }),
+      refusal({ realm_access: 'x' }, { groups: { path: ['realm_access', 'roles'], max: 500 } }),
       'claim_invalid: "realm_access/roles" is not a string or an array of strings',
     )
   })
@@ -184,6 +253,59 @@ suite('the groups', () => {
   test('are not affected by other distributed claims', () => {
     assert.deepEqual(map({ _claim_names: { address: 'src1' }, groups: ['a'] }).groups, ['a'])
   })
+})
+
+suite('the groups by rules of their own', () => {
+  const split = { groups: { path: ['scope'], split: ' ', max: 3 } }
+
+  test('are the parts of a text', () => {
+    assert.deepEqual(map({ scope: 'a b' }, split).groups, ['a', 'b'])
+    assert.deepEqual(map({ scope: '' }, split).groups, [])
+  })
+
+  test('are never parts of the elements of a list', () => {
+    assert.deepEqual(map({ scope: ['a b'] }, split).groups, ['a b'])
+  })
+
+  test('are refused when a part is empty', () => {
+    assert.match(refusal({ scope: 'a  b' }, split), /^identity_invalid: "scope" holds a group that is empty/)
+  })
+
+  test('are refused when there are more than the limit', () => {
+    assert.equal(refusal({ scope: 'a b c d' }, split), 'identity_invalid: "scope" holds 4 groups, the limit is 3')
+  })
+
+  const prefix = { groups: { path: ['groups'], prefix: 'kc:', max: 500 } }
+
+  test('carry the prefix', () => {
+    assert.deepEqual(map({ groups: ['a', 'kc:b'] }, prefix).groups, ['kc:a', 'kc:kc:b'])
+  })
+
+  for (const group of ['', 'x'.repeat(253), '\u200b']) {
+    test(`are refused with ${JSON.stringify(group.slice(0, 8))} behind the prefix`, () => {
+      assert.match(refusal({ groups: [group] }, prefix), /^identity_invalid: "groups" holds a group that is empty/)
+    })
+  }
+})
+
+suite('the display name', () => {
+  const rules = { display: { path: ['email'], requires: { path: ['email_verified'], equals: true } } }
+
+  test('is the claim when the condition holds', () => {
+    assert.equal(map({ email: 'a@b.example', email_verified: true }, rules).display, 'a@b.example')
+  })
+
+  for (const email_verified of [false, 'true', 1, null, undefined]) {
+    test(`is left out when its condition is ${JSON.stringify(email_verified)}`, () => {
+      assert.equal(map({ email: 'root@b.example', email_verified }, rules).display, undefined)
+    })
+  }
+
+  for (const email of [undefined, 7, '', 'a\u202eb', 'x'.repeat(256)]) {
+    test(`is left out as ${JSON.stringify(email)?.slice(0, 12) ?? 'an absent claim'}`, () => {
+      assert.equal(map({ email, email_verified: true }, rules).display, undefined)
+    })
+  }
 })
 
 suite('the attributes', () => {

@@ -67,7 +67,7 @@ suite('assertIssuerOptions', () => {
       'profile id_token needs audiences',
     ],
     ['no age', { maxAgeMs: 0 }, 'maxAgeMs must be a positive number'],
-    ['an empty path of a required claim', { requireClaims: [[]] }, 'a claim path must name at least one member'],
+    ['an empty path of a required claim', { requireClaims: [[]] }, 'a required claim must name at least one member'],
     ['no audience', { audiences: [] }, 'audiences must not be empty'],
     ['an empty audience', { audiences: [''] }, 'audiences and authorizedParties must not hold an empty string'],
     ['an empty party', { authorizedParties: [''] }, 'audiences and authorizedParties must not hold an empty string'],
@@ -89,7 +89,36 @@ suite('assertIssuerOptions', () => {
     ['a match that always holds', { match: [{ path: ['a'], noneOf: [] }] }, 'match of "a": the list must not be empty'],
     ['no bytes', { http: { ...issuer.http, maxBytes: 0 } }, 'http.maxBytes must be a positive number of bytes'],
     ['no pause after a failure', { refresh: { ...issuer.refresh, backoffMinMs: 0 } }, 'refresh.backoffMinMs must be'],
-    ['an empty path', { identity: { ...identity, subject: [] } }, 'a claim path must name at least one member'],
+    [
+      'an empty path',
+      { identity: { ...identity, subject: { path: [] } } },
+      'a claim path must name at least one member',
+    ],
+    ['no claim for the subject', { identity: { ...identity, subject: { firstOf: [] } } }, 'firstOf must not be empty'],
+    [
+      'a join of one',
+      { identity: { ...identity, subject: { join: [['a']], separator: '/' } } },
+      'subject join needs at least two parts',
+    ],
+    ...['', '::'].map(
+      (separator) =>
+        [
+          `the separator "${separator}"`,
+          { identity: { ...identity, subject: { join: [['a'], ['b']], separator } } },
+          'the separator of subject join must be one character',
+        ] as const,
+    ),
+    ['groups without bound', { identity: { ...identity, groups: { path: ['g'], max: 501 } } }, 'must be from 1 to 500'],
+    [
+      'groups split between all letters',
+      { identity: { ...identity, groups: { path: ['g'], max: 5, split: '' } } },
+      'groups split must be one character',
+    ],
+    [
+      'a condition for clients without a claim for them',
+      { identity: { ...identity, kind: { clientIf: { path: ['a'], equals: 1 } }, clientId: [] } },
+      'kind clientIf needs a clientId path',
+    ],
     [
       'clients without a claim for them',
       { identity: { ...identity, kind: 'client' as const, clientId: [] } },
