@@ -28,7 +28,7 @@ export function parseJsonObject(bytes: Uint8Array): JsonResult {
   if (!isJsonObject(value)) return { fault: 'is not a JSON object' }
   const members = countMembers(value, text.includes('\\'), 1)
   if (typeof members === 'string') return { fault: members }
-  return members === countWrittenMembers(text) ? { object: value } : { fault: 'holds a member name twice' }
+  return members === countWrittenMembers(bytes) ? { object: value } : { fault: 'holds a member name twice' }
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
@@ -41,17 +41,16 @@ export function readMember(object: JsonObject, name: string): unknown {
 }
 
 /** How many members the value has at all depths, or what is wrong with it. Without escapes no surrogate can be alone. */
-function countMembers(value: unknown, hasEscapes: boolean, depth: number): number | string {
-  if (typeof value === 'string') return hasEscapes && !value.isWellFormed() ? 'holds a lone surrogate' : 0
-  if (typeof value !== 'object' || value === null) return 0
+function countMembers(value: object, hasEscapes: boolean, depth: number): number | string {
   if (depth > DEPTH_MAX) return `nests deeper than ${DEPTH_MAX}`
-  let count = 0
-  if (!Array.isArray(value)) {
-    const names = Object.keys(value)
-    if (hasEscapes && !names.every((name) => name.isWellFormed())) return 'holds a lone surrogate'
-    count = names.length
-  }
-  for (const part of Object.values(value)) {
+  const isArray = Array.isArray(value)
+  const names = isArray ? undefined : Object.keys(value)
+  const parts: readonly unknown[] = isArray ? value : Object.values(value)
+  if (hasEscapes && names?.every(isWellFormed) === false) return 'holds a lone surrogate'
+  let count = names?.length ?? 0
+  for (const part of parts) {
+    if (hasEscapes && !isWellFormed(part)) return 'holds a lone surrogate'
+    if (typeof part !== 'object' || part === null) continue
     const inside = countMembers(part, hasEscapes, depth + 1)
     if (typeof inside === 'string') return inside
     count += inside
@@ -59,33 +58,26 @@ function countMembers(value: unknown, hasEscapes: boolean, depth: number): numbe
   return count
 }
 
+function isWellFormed(value: unknown): boolean {
+  return typeof value !== 'string' || value.isWellFormed()
+}
+
 const QUOTE = 0x22
 const COLON = 0x3a
+const BACKSLASH = 0x5c
 
 /**
  * Counts the colons outside of strings in a text that `JSON.parse` accepted: one for each member that is written. The
  * parser keeps one member of each name, by its unescaped spelling, so that a duplicate leaves fewer than were written.
  */
-function countWrittenMembers(json: string): number {
+function countWrittenMembers(json: Uint8Array): number {
   let count = 0
+  let inString = false
   for (let at = 0; at < json.length; at += 1) {
-    const character = json.charCodeAt(at)
-    if (character === COLON) count += 1
-    else if (character === QUOTE) at = endOfString(json, at)
+    const byte = json[at]
+    if (byte === QUOTE) inString = !inString
+    else if (inString && byte === BACKSLASH) at += 1
+    else if (!inString && byte === COLON) count += 1
   }
   return count
-}
-
-/** The place of the closing quote of the string that starts at `start`. */
-function endOfString(json: string, start: number): number {
-  let end = json.indexOf('"', start + 1)
-  while (isEscaped(json, end)) end = json.indexOf('"', end + 1)
-  return end
-}
-
-/** A quote after an odd number of backslashes. */
-function isEscaped(json: string, at: number): boolean {
-  let before = at
-  while (json[before - 1] === '\\') before -= 1
-  return (at - before) % 2 === 1
 }
