@@ -22,6 +22,7 @@ export function toIssuer(entry: IssuerEntry, path: (written: string) => string):
   return {
     id: entry.id,
     issuer: entry.issuer,
+    ...(entry.tenants === undefined ? {} : { tenants: entry.tenants }),
     keys: toKeys(entry.keys, path),
     algorithms: entry.algorithms,
     tokenTypes: entry.token_types ?? TOKEN_TYPES[entry.profile],

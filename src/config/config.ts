@@ -56,6 +56,7 @@ export interface IssuerConfig {
   readonly id: string
   /** The exact `iss`; several entries may have it. */
   readonly issuer: string
+  readonly tenants?: readonly string[]
   readonly keys: IssuerKeys
   readonly algorithms: readonly string[]
   readonly tokenTypes: readonly string[]

@@ -26,6 +26,8 @@ export const ALGORITHMS = [
 
 /** Providers name a handful of audiences and parties for one service. */
 const NAMES_MAX = 64
+/** Customers of a service, listed by hand. */
+const TENANTS_MAX = 1024
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
@@ -41,6 +43,14 @@ export const issuerSchema = z
       urlText(problemOfIssuer),
       'URL',
       'The exact `iss` of its tokens; https, or http on a loopback address.',
+    ),
+    tenants: setting(
+      distinctList(text(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'must be a GUID in lower case'), {
+        min: 1,
+        max: TENANTS_MAX,
+      }).optional(),
+      'list of GUIDs',
+      'Entra: tenants that may come in. Then `issuer` holds `{tenantid}` in their place, and the subject joins `tid`.',
     ),
     keys: keyOrigin.prefault({}),
     algorithms: setting(

@@ -9,6 +9,7 @@ import type { TokenProfile } from './profile.ts'
 import { ruleSetProblems } from './rule-sets.ts'
 import { isSignatureAlgorithm } from './signature-algorithm.ts'
 import { writeClaimPath } from './claim-path.ts'
+import { tenantProblems } from './tenant.ts'
 import { normalizeTokenType, SECURITY_EVENT_TYPES } from './token-type.ts'
 import { parseKeyUrl, wellKnownUrl } from './key-url.ts'
 
@@ -28,8 +29,10 @@ export type KeyOrigin =
 export interface IssuerOptions {
   /** Short name; part of every principal of this issuer. */
   readonly id: string
-  /** The `iss` claim, byte for byte. */
+  /** The `iss` claim, byte for byte; with `tenants` it holds `{tenantid}` in their place. */
   readonly issuer: string
+  /** Entra: the GUIDs of the tenants that may come in. */
+  readonly tenants?: readonly string[]
   readonly keys: KeyOrigin
   /** Allow-list of `alg` values; asymmetric only. */
   readonly algorithms: readonly string[]
@@ -144,6 +147,7 @@ function ruleProblems(entry: IssuerOptions): string[] {
       ? ['a required claim must name at least one member']
       : []),
     ...identityRuleProblems(entry.identity),
+    ...tenantProblems(entry),
   ]
 }
 

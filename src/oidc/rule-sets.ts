@@ -4,6 +4,7 @@ import type { IssuerOptions } from './issuer-options.ts'
 import type { Refusal } from './refusal.ts'
 import { readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
+import { checkTenant, issuerNames } from './tenant.ts'
 import { checkTokenType, normalizeTokenType } from './token-type.ts'
 
 export interface EntryChoice {
@@ -38,6 +39,8 @@ function findMisfit(
 ): { readonly step: number; readonly refusal: Refusal } | undefined {
   const type = checkTokenType(readMember(header, 'typ'), entry.tokenTypes)
   if (type !== undefined) return { step: 0, refusal: type }
+  const tenant = checkTenant(claims, entry)
+  if (tenant !== undefined) return { step: 0, refusal: tenant }
   for (const [index, check] of FIT_CHECKS.entries()) {
     const refusal = check(claims, entry)
     if (refusal !== undefined) return { step: index + 1, refusal }
@@ -53,13 +56,18 @@ export function ruleSetProblems(issuers: readonly IssuerOptions[]): string[] {
   return issuers.flatMap((later, index) =>
     issuers
       .slice(0, index)
-      .filter((earlier) => earlier.issuer === later.issuer)
+      .filter((earlier) => earlier.issuer === later.issuer || shareName(earlier, later))
       .flatMap((earlier) => {
         const pair = `issuers ${earlier.id} and ${later.id} have one issuer`
+        if (earlier.issuer !== later.issuer) return [`${pair}, once as a tenant of many and once alone`]
         if (!sharesKeys(earlier, later)) return [`${pair} but differ in keys, algorithms, http or refresh`]
         return takesAll(earlier, later) ? [`${pair}, and every token that fits ${later.id} goes to ${earlier.id}`] : []
       }),
   )
+}
+
+function shareName(a: IssuerOptions, b: IssuerOptions): boolean {
+  return issuerNames(a).some((name) => issuerNames(b).includes(name))
 }
 
 function sharesKeys(a: IssuerOptions, b: IssuerOptions): boolean {
@@ -79,6 +87,7 @@ function takesAll(earlier: IssuerOptions, later: IssuerOptions): boolean {
       (later.authorizedParties.length > 0 &&
         isDeepStrictEqual(earlier.identity.clientId, later.identity.clientId) &&
         includesAll(earlier.authorizedParties, later.authorizedParties))) &&
+    includesAll(issuerNames(earlier), issuerNames(later)) &&
     includesAll(later.match, earlier.match)
   )
 }

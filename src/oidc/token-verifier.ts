@@ -19,6 +19,7 @@ import type { Refusal } from './refusal.ts'
 import { chooseEntry } from './rule-sets.ts'
 import { readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
+import { issuerNames } from './tenant.ts'
 import { checkTokenType } from './token-type.ts'
 
 export interface TokenVerifierOptions {
@@ -65,7 +66,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       return { entries: [first, ...others], keySet: new KeySet({ issuerId: first.id, source, clock, events }) }
     })
     .toArray()
-  const byIssuer = new Map(issuers.map((issuer) => [issuer.entries[0].issuer, issuer]))
+  const byIssuer = new Map(
+    issuers.flatMap((issuer) => issuer.entries.flatMap(issuerNames).map((name) => [name, issuer] as const)),
+  )
 
   const stop = async (): Promise<void> => {
     await Promise.all(issuers.map(({ keySet }) => keySet[Symbol.asyncDispose]()))

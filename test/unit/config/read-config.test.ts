@@ -442,6 +442,7 @@ suite('problems', () => {
       { 'issuers.0.audiences_none_because': 'x' },
       /^issuers\[0\]\.audiences_none_because: stands beside audiences/,
     ],
+    ['a tenant that is no GUID', { 'issuers.0.tenants': ['common'] }, /^issuers\[0\]\.tenants\[0\]: must be a GUID/],
     ['a profile that there is not', { 'issuers.0.profile': 'saml' }, /^issuers\[0\]\.profile: must be one of generic/],
     ['an age without bound', { 'issuers.0.max_age': '721h' }, /^issuers\[0\]\.max_age: must be from 1s to 720h$/],
     [

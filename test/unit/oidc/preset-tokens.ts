@@ -16,6 +16,8 @@ const OKTA = { iss: 'https://example.okta.com/oauth2/default', aud: 'api://nats'
 const COGNITO = { iss: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Example', jti: 'j-1' }
 const TENANT = 'aaaaaaaa-0000-1111-2222-bbbbbbbbbbbb'
 const OTHER_TENANT = 'cccccccc-0000-1111-2222-dddddddddddd'
+const PERSONAL = '9188040d-6c67-4c5b-b112-36a304b66dad'
+const PERSONAL_ISSUER = `https://login.microsoftonline.com/${PERSONAL}/v2.0`
 const OBJECT = '11112222-bbbb-3333-cccc-4444dddd5555'
 const ENTRA = {
   iss: `https://login.microsoftonline.com/${TENANT}/v2.0`,
@@ -234,7 +236,12 @@ export const PRESET_TOKENS: Readonly<Record<string, readonly TokenShape[]>> = {
       principal: `user:entra:${OBJECT}`,
       groups: ['Trader'],
       misses: [
-        ['of another tenant', { iss: `https://login.microsoftonline.com/${OTHER_TENANT}/v2.0` }, 'issuer_unknown'],
+        ['of the tenant of personal accounts', { iss: PERSONAL_ISSUER, tid: PERSONAL }, 'issuer_unknown'],
+        [
+          'under the issuer of another',
+          { iss: `https://login.microsoftonline.com/${OTHER_TENANT}/v2.0` },
+          'claim_mismatch',
+        ],
         ['that names another tenant', { tid: OTHER_TENANT }, 'claim_mismatch'],
         ['for Microsoft Graph', { aud: '00000003-0000-0000-c000-000000000000' }, 'audience_mismatch'],
         ['with roles left out for their number', { _claim_names: { roles: 'src1' } }, 'claim_invalid'],
@@ -247,6 +254,16 @@ export const PRESET_TOKENS: Readonly<Record<string, readonly TokenShape[]>> = {
       principal: `client:entra:${ENTRA.azp}`,
       groups: ['Service'],
       misses: [['without an app id', { azp: undefined }, 'claim_missing']],
+    },
+    {
+      what: 'a v2 access token of a user of another tenant that is listed',
+      claims: { ...ENTRA, iss: `https://login.microsoftonline.com/${OTHER_TENANT}/v2.0`, tid: OTHER_TENANT },
+      principal: `user:entra-partners:${OTHER_TENANT}/${OBJECT}`,
+      misses: [
+        ['in the name of ours', { tid: TENANT }, 'claim_mismatch'],
+        ['that is v1', { ver: '1.0' }, 'claim_mismatch'],
+        ['of the tenant of personal accounts', { iss: PERSONAL_ISSUER, tid: PERSONAL }, 'issuer_unknown'],
+      ],
     },
     {
       what: 'a v1 access token of a user',
