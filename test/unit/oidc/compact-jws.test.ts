@@ -119,6 +119,16 @@ suite('parseCompactJws', () => {
     )
   })
 
+  test('keeps nothing of one token in another, whatever their sizes', () => {
+    const sizes = [1, 20_000, 10, 12_000, 16_384, 3]
+    const tokens = sizes.map((size) => tokenOf({ alg: 'ES256', pad: 'h'.repeat(size) }, { sub: 'p'.repeat(size) }))
+    const parsed = tokens.map((token) => parseCompactJws(token, 65_536))
+    assert.deepEqual(
+      parsed.map((jws) => jws.wellFormed && [String(jws.header['pad']).length, String(jws.claims['sub']).length]),
+      sizes.map((size) => [size, size]),
+    )
+  })
+
   test('never throws, whatever the text', () => {
     const part = fc.oneof(fc.string({ unit: 'binary' }), fc.json().map(encode), fc.base64String())
     fc.assert(
