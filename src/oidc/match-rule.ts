@@ -27,6 +27,9 @@ export type MatchRule =
 /** No claim that names a repository, a role or an e-mail address is longer; keeps a glob cheap whatever the text. */
 const GLOB_TEXT_MAX = 4096
 
+/** Of a list in a message. */
+const SHOWN_VALUES_MAX = 3
+
 /** Holds the claims against every rule; undefined when all hold, else the first that does not. */
 export function checkMatch(claims: JsonObject, rules: readonly MatchRule[]): Refusal | undefined {
   const broken = rules.find((rule) => !matches(claims, rule))
@@ -85,14 +88,27 @@ function isMatchValue(value: unknown): value is MatchValue {
 function describeMismatch(claims: JsonObject, rule: MatchRule): string {
   const name = writeClaimPath(rule.path)
   const found = lookUpClaim(claims, rule.path)
-  const is = found.state === 'present' ? describeValue(found.value) : found.state
-  const asked = Object.keys(rule).find((key) => key !== 'path') ?? ''
-  return `${name} is ${is}, which does not meet the match rule ${ASKED.get(asked) ?? asked}`
+  const isElsewhere = isClaimElsewhere(claims, rule.path)
+  const is = isElsewhere
+    ? 'left out by the issuer'
+    : found.state === 'present'
+      ? describeValue(found.value)
+      : found.state
+  return `${name} is ${is}, and the match rule asks for ${describeCondition(rule)}`
 }
 
-/** The names of the configuration. */
-const ASKED: ReadonlyMap<string, string> = new Map([
-  ['anyOf', 'any_of'],
-  ['allOf', 'all_of'],
-  ['noneOf', 'none_of'],
-])
+/** In the words of the configuration. */
+function describeCondition(rule: MatchRule): string {
+  if ('equals' in rule) return `equals ${describeValue(rule.equals)}`
+  if ('prefix' in rule) return `prefix ${describeValue(rule.prefix)}`
+  if ('glob' in rule) return `glob ${describeValue(rule.glob)}`
+  if ('anyOf' in rule) return `any_of ${describeList(rule.anyOf)}`
+  if ('allOf' in rule) return `all_of ${describeList(rule.allOf)}`
+  if ('noneOf' in rule) return `none_of ${describeList(rule.noneOf)}`
+  return 'present' in rule ? 'present' : 'absent'
+}
+
+function describeList(values: readonly MatchValue[]): string {
+  const shown = values.slice(0, SHOWN_VALUES_MAX).map(describeValue)
+  return `[${[...shown, ...(values.length > shown.length ? ['…'] : [])].join(', ')}]`
+}

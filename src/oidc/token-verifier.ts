@@ -27,6 +27,8 @@ export interface TokenVerifierOptions {
   readonly clock: Clock
   readonly events: Pick<CalloutEvents, 'keySetRefreshed'>
   readonly maxTokenBytes: number
+  /** A number from 0 to below 1, so that replicas do not fetch keys in step; without it they may. */
+  readonly random?: () => number
   /** How discovery documents and key sets are fetched; over node's HTTP client when absent. */
   readonly fetchDocument?: FetchDocument
 }
@@ -56,14 +58,14 @@ interface TrustedIssuer {
  * Throws `CalloutError('ERR_CONFIG_INVALID')` for options that cannot be safe.
  */
 export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVerifier {
-  const { clock, events, maxTokenBytes, fetchDocument = fetchHttpDocument } = options
+  const { clock, events, maxTokenBytes, random = () => 0, fetchDocument = fetchHttpDocument } = options
   assertIssuerOptions(options.issuers)
   const issuers = Map.groupBy(options.issuers, (entry) => entry.issuer)
     .values()
     .map(([first, ...others]): TrustedIssuer => {
       if (first === undefined) throw new TypeError('an issuer has no entry')
       const source = createKeySource(first, clock, fetchDocument)
-      return { entries: [first, ...others], keySet: new KeySet({ issuerId: first.id, source, clock, events }) }
+      return { entries: [first, ...others], keySet: new KeySet({ issuerId: first.id, source, clock, events, random }) }
     })
     .toArray()
   const byIssuer = new Map(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import fc from 'fast-check'
 import type { Identity } from '../../../src/core/identity.ts'
 import { mapIdentity } from '../../../src/oidc/identity.ts'
 import type { IdentityRules } from '../../../src/oidc/identity-rules.ts'
@@ -162,6 +163,21 @@ suite('the subject from several claims', () => {
       assert.match(refusal({ tid, oid: 'o' }, join), /^(?:identity_invalid|claim_invalid): "tid" is /)
     })
   }
+
+  test('is never the same for different parts', () => {
+    const part = fc.string({ unit: fc.constantFrom('a', '/', ':', '.'), minLength: 1, maxLength: 4 })
+    const subjectOf = (tid: string, oid: string): string | undefined => {
+      const mapped = mapIdentity(someClaims({ tid, oid }), 'corp', { ...RULES, ...join }, {})
+      return 'identity' in mapped ? mapped.identity.subject : undefined
+    }
+    fc.assert(
+      fc.property(part, part, part, part, (tid, oid, otherTid, otherOid) => {
+        const subject = subjectOf(tid, oid)
+        fc.pre(subject !== undefined && (tid !== otherTid || oid !== otherOid))
+        assert.notEqual(subject, subjectOf(otherTid, otherOid))
+      }),
+    )
+  })
 
   test('is refused when the parts together are too long', () => {
     const claims = { tid: 'x'.repeat(200), oid: 'y'.repeat(200) }

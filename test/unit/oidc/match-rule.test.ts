@@ -104,8 +104,33 @@ suite('checkMatch', () => {
     assert.equal(checkMatch({ typ: 'Bearer', realm_access: { roles: ['nats'] } }, rules), undefined)
     assert.deepEqual(checkMatch({ typ: 'Bearer', realm_access: { roles: ['x'] } }, rules), {
       reason: 'claim_mismatch',
-      detail: '"realm_access/roles" is an array of 1, which does not meet the match rule any_of',
+      detail: '"realm_access/roles" is an array of 1, and the match rule asks for any_of ["nats"]',
     })
+  })
+
+  for (const [condition, words] of [
+    [{ equals: 'a' }, 'equals "a"'],
+    [{ anyOf: ['a', 'b', 1, true] }, 'any_of ["a", "b", 1, …]'],
+    [{ allOf: ['a'] }, 'all_of ["a"]'],
+    [{ noneOf: ['x'] }, 'none_of ["x"]'],
+    [{ prefix: 'a' }, 'prefix "a"'],
+    [{ glob: 'a*' }, 'glob "a*"'],
+    [{ absent: true }, 'absent'],
+  ] as const) {
+    test(`says that it asks for ${words}`, () => {
+      const refusal = checkMatch({ claim: 'x' }, [{ path: ['claim'], ...condition }])
+      assert.equal(refusal?.detail, `"claim" is "x", and the match rule asks for ${words}`)
+    })
+  }
+
+  test('says that the issuer left the claim out', () => {
+    const refusal = checkMatch({ _claim_names: { roles: 'src1' } }, [{ path: ['roles'], absent: true }])
+    assert.equal(refusal?.detail, '"roles" is left out by the issuer, and the match rule asks for absent')
+  })
+
+  test('never repeats a long or unprintable value', () => {
+    const refusal = checkMatch({ claim: 'x'.repeat(5000) }, [{ path: ['claim'], equals: 'y'.repeat(1000) }])
+    assert.ok((refusal?.detail.length ?? 1e9) < 200)
   })
 })
 

@@ -42,7 +42,7 @@ suite('among the entries of one issuer', () => {
   test('none fits, and the one that comes nearest says why', () => {
     assert.equal(
       choice({ typ: 'ID' }),
-      'users claim_mismatch: "typ" is "ID", which does not meet the match rule equals (none of 2 entries fits, users comes nearest)',
+      'users claim_mismatch: "typ" is "ID", and the match rule asks for equals "Bearer" (none of 2 entries fits, users comes nearest)',
     )
   })
 

@@ -362,6 +362,25 @@ suite('a token verifier', () => {
     )
   })
 
+  test('spreads the fetches of its replicas by the random number that it is given', async () => {
+    const clock = new ManualClock()
+    const fetches: number[] = []
+    await using verifier = createTokenVerifier({
+      issuers: [anIssuer({ keys: { jwksUri: KEYS_URL } })],
+      clock,
+      events: new RecordedEvents(),
+      maxTokenBytes: 16_384,
+      random: () => 0.5,
+      fetchDocument: async () => {
+        fetches.push(clock.monotonicMs())
+        return Buffer.from(JSON.stringify({ keys: [SIGNER.publicJwk] }))
+      },
+    })
+    verifier.start()
+    await clock.advance(300_000)
+    assert.deepEqual(fetches, [0, 270_000])
+  })
+
   test('refuses what signs its own input with a stray signature length', async () => {
     const input = signToken(SIGNER).split('.').slice(0, 2).join('.')
     const twice = Buffer.concat([signBytes(SIGNER, input), signBytes(SIGNER, input)])
