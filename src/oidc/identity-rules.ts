@@ -40,7 +40,7 @@ export interface IdentityRules {
 }
 
 /** Each group is one more key in the read of the grants. */
-export const GROUPS_MAX = 500
+const GROUPS_MAX = 500
 
 /** What is wrong with the rules, whoever composed them. */
 export function identityRuleProblems(rules: IdentityRules): string[] {
