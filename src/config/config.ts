@@ -70,7 +70,6 @@ export interface IssuerConfig {
   readonly maxLifetimeMs: number
   readonly maxAgeMs?: number
   readonly requireClaims: readonly (readonly string[])[]
-  readonly senderConstraint: 'if_bound' | 'mtls_required'
   readonly http: KeyHttpConfig
   readonly refresh: KeyRefreshConfig
   readonly identity: IdentityConfig
