@@ -34,12 +34,12 @@ type KeyOwner = Pick<IssuerOptions, 'issuer' | 'keys' | 'algorithms' | 'http' | 
  * Each document has `http.timeoutMs` from first to last byte. Throws plain errors whose messages are safe to log.
  */
 export function createKeySource(owner: KeyOwner, clock: Clock, fetchDocument: FetchDocument): KeySource {
-  const { keys, algorithms, http, refresh } = owner
+  const { keys, issuer, algorithms, http, refresh } = owner
   if ('jwksFile' in keys) {
     const read = (limits: FetchLimits): Promise<Uint8Array> => readFileDocument(keys.jwksFile, limits)
     return {
       refresh,
-      load: async (signal) => importWebKeys(await readJson(http, clock, signal, read), algorithms),
+      load: async (signal) => importWebKeys(await readJson(http, clock, signal, read), algorithms, issuer),
     }
   }
   const get = (url: URL, configured: URL, signal: AbortSignal): Promise<JsonObject> => {
@@ -50,11 +50,11 @@ export function createKeySource(owner: KeyOwner, clock: Clock, fetchDocument: Fe
   }
   if ('jwksUri' in keys) {
     const url = requireKeyUrl(keys.jwksUri)
-    return { refresh, load: async (signal) => importWebKeys(await get(url, url, signal), algorithms) }
+    return { refresh, load: async (signal) => importWebKeys(await get(url, url, signal), algorithms, issuer) }
   }
-  const metadataUrl = requireKeyUrl(keys.discovery.url ?? wellKnownUrl(owner.issuer))
+  const metadataUrl = requireKeyUrl(keys.discovery.url ?? wellKnownUrl(issuer))
   const address = createKeyAddress({
-    issuer: owner.issuer,
+    issuer,
     metadataUrl,
     monotonicMs: () => clock.monotonicMs(),
     readMetadata: async (url, signal) => get(url, url, signal),
@@ -64,7 +64,7 @@ export function createKeySource(owner: KeyOwner, clock: Clock, fetchDocument: Fe
     async load(signal) {
       const url = await address.locate(signal)
       try {
-        const found = await importWebKeys(await get(url, metadataUrl, signal), algorithms)
+        const found = await importWebKeys(await get(url, metadataUrl, signal), algorithms, issuer)
         address.report('fetched')
         return found
       } catch (error) {

@@ -31,6 +31,9 @@ const RSA_MODULUS_BYTES_MAX = RSA_BITS_MAX / 8 + 1
 /** 65537. With e = 1 anybody can sign; other exponents are in no real key set. */
 const RSA_EXPONENT = 'AQAB'
 
+/** What Microsoft Entra writes into the `issuer` of a key that signs for every tenant. */
+const ANY_TENANT = '{tenantid}'
+
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const
 
 /** `jwt-svid` is what SPIFFE bundles write for signature keys (JWT-SVID §6.1). */
@@ -41,17 +44,23 @@ const SIGNATURE_USES: ReadonlySet<unknown> = new Set([undefined, 'sig', 'jwt-svi
  * that is unsafe or broken is kept as refused, so that a token signed with it is answered precisely.
  * A key verifies one algorithm (RFC 8725 §3.1): the one in its `alg`, or without `alg` the only one that the issuer entry
  * allows and that fits its type and curve; when several do, it is refused rather than guessed.
+ * With an `issuer`, a key that names another one is refused (Microsoft Entra publishes keys of single tenants among those
+ * of all): only keys without a name, with the placeholder for any tenant, or with that very name are used.
  * Throws when the set as a whole is of no use: wrong shape, too many keys, no usable key.
  * `x5c` and `x5t` are not looked at: the key is trusted because of where it was fetched.
  */
-export async function importWebKeys(document: JsonObject, algorithms: readonly string[]): Promise<readonly WebKey[]> {
+export async function importWebKeys(
+  document: JsonObject,
+  algorithms: readonly string[],
+  issuer?: string,
+): Promise<readonly WebKey[]> {
   const entries = readMember(document, 'keys')
   if (!Array.isArray(entries)) throw new Error('the key set has no "keys" array')
   if (entries.length > KEYS_MAX) throw new Error(`the key set holds ${entries.length} keys, the limit is ${KEYS_MAX}`)
   const keys: WebKey[] = []
   for (const entry of entries as unknown[]) {
     if (!isJsonObject(entry) || !isSignatureKey(entry)) continue
-    keys.push(await importWebKey(entry, algorithms))
+    keys.push(await importWebKey(entry, algorithms, issuer))
   }
   if (keys.some((key) => key.key !== undefined)) return keys
   const why = keys.find((key) => key.refused !== undefined)?.refused
@@ -67,12 +76,12 @@ function isSignatureKey(entry: JsonObject): boolean {
   )
 }
 
-async function importWebKey(entry: JsonObject, allowed: readonly string[]): Promise<WebKey> {
+async function importWebKey(entry: JsonObject, allowed: readonly string[], issuer?: string): Promise<WebKey> {
   const id = readMember(entry, 'kid')
   const keyId = typeof id === 'string' ? id : undefined
   const algorithms = algorithmsOf(entry, allowed)
   const [algorithm] = algorithms
-  const refused = findFlaw(entry) ?? findAmbiguity(algorithms)
+  const refused = findFlaw(entry) ?? findOtherIssuer(entry, issuer) ?? findAmbiguity(algorithms)
   if (refused !== undefined) return { keyId, algorithms: [], refused }
   if (algorithm === undefined) return { keyId, algorithms }
   try {
@@ -90,6 +99,12 @@ function algorithmsOf(entry: JsonObject, allowed: readonly string[]): readonly s
   return allowed.filter(
     (name) => algorithmFitsKey(name, kty, crv) && (declared === undefined || isSameAlgorithm(declared, name)),
   )
+}
+
+function findOtherIssuer(entry: JsonObject, issuer: string | undefined): string | undefined {
+  const named = readMember(entry, 'issuer')
+  const isOurs = named === undefined || named === issuer || (typeof named === 'string' && named.includes(ANY_TENANT))
+  return issuer === undefined || isOurs ? undefined : 'the key is for another issuer'
 }
 
 function findAmbiguity(algorithms: readonly string[]): string | undefined {

@@ -73,6 +73,32 @@ suite('importWebKeys', () => {
     })
   }
 
+  for (const [what, issuer] of [
+    ['that is ours', 'https://login.example/tenant-1/v2.0'],
+    ['of any tenant', 'https://login.example/{tenantid}/v2.0'],
+    ['that is absent', undefined],
+  ] as const) {
+    test(`imports a key with an issuer ${what}`, async () => {
+      const keys = await importWebKeys(
+        { keys: [{ ...GOOD, issuer }] },
+        ALGORITHMS,
+        'https://login.example/tenant-1/v2.0',
+      )
+      assert.equal(keys[0]?.refused, undefined)
+    })
+  }
+
+  for (const [what, ours] of [
+    ['one tenant', 'https://login.example/tenant-1/v2.0'],
+    ['all tenants', 'https://login.example/{tenantid}/v2.0'],
+  ] as const) {
+    test(`refuses a key of another tenant for an issuer of ${what}`, async () => {
+      const keys = [{ ...GOOD, issuer: 'https://login.example/tenant-2/v2.0' }, RSA]
+      const [key] = await importWebKeys({ keys }, ALGORITHMS, ours)
+      assert.equal(key?.refused, 'the key is for another issuer')
+    })
+  }
+
   for (const [what, entry] of [
     ['null', null],
     ['a string', 'key'],
