@@ -9,12 +9,15 @@ export interface Attempt {
   readonly user?: string
   readonly pass?: string
   readonly name?: string
+  /** For mutual TLS, PEM texts; certificates are compared with names, so the server is called localhost then. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
 }
 
 /** Connects as a client with these credentials; undefined when the server refused it, anything else is thrown. */
 export async function tryConnect(stack: LocalStack, attempt: Attempt): Promise<NatsConnection | undefined> {
   try {
-    return await connect({ servers: stack.nats.url, reconnect: false, timeout: 5000, ...attempt })
+    const servers = attempt.tls === undefined ? stack.nats.url : `nats://localhost:${stack.nats.port}`
+    return await connect({ servers, reconnect: false, timeout: 5000, ...attempt })
   } catch (error) {
     if (error instanceof errors.AuthorizationError) return undefined
     throw error

@@ -129,6 +129,7 @@ suite('a right configuration', () => {
           clockSkewMs: 30_000,
           maxLifetimeMs: 86_400_000,
           requireClaims: [],
+          senderConstraint: 'if_bound',
           http: { timeoutMs: 1_000, maxBytes: 262_144 },
           refresh: {
             intervalMs: 300_000,
