@@ -35,6 +35,7 @@ export function toIssuer(entry: IssuerEntry, path: (written: string) => string):
     maxLifetimeMs: entry.max_lifetime,
     ...(entry.max_age === undefined ? {} : { maxAgeMs: entry.max_age }),
     requireClaims: entry.require_claims ?? [],
+    senderConstraint: entry.sender_constraint,
     http: toKeyHttp(entry.http, path),
     refresh: toKeyRefresh(entry.refresh),
     identity: toIdentity(entry.identity),

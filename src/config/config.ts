@@ -70,6 +70,7 @@ export interface IssuerConfig {
   readonly maxLifetimeMs: number
   readonly maxAgeMs?: number
   readonly requireClaims: readonly (readonly string[])[]
+  readonly senderConstraint: 'if_bound' | 'mtls_required'
   readonly http: KeyHttpConfig
   readonly refresh: KeyRefreshConfig
   readonly identity: IdentityConfig

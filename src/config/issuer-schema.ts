@@ -109,6 +109,11 @@ export const issuerSchema = z
       'claim paths',
       'Claims that must be there, besides `iss`, `exp`, `iat` and the subject.',
     ),
+    sender_constraint: setting(
+      choice(['if_bound', 'mtls_required']).prefault('if_bound'),
+      'if_bound or mtls_required',
+      'Tokens bound to a certificate (RFC 8705) need that client certificate; `mtls_required` accepts no others.',
+    ),
     http: keyHttp.prefault({}),
     refresh: keyRefresh.prefault({}),
     identity: identity.prefault({}),

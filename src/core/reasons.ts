@@ -22,6 +22,7 @@ export const DENY_REASONS = {
   claim_mismatch: 'a claim is not what a match rule of the issuer entry asks for',
   token_expired: 'the token has expired, or is older than max_age',
   token_not_yet_valid: 'the token is not valid yet ("nbf" or "iat" lies in the future)',
+  certificate_mismatch: 'the token is bound to a client certificate that this client did not show',
   token_lifetime_too_long: 'the token lives longer than max_lifetime',
   identity_invalid: 'the subject, client id or a group holds characters or a length that no principal may have',
   locked: 'a lock names this principal',

@@ -4,8 +4,10 @@ import type { ClaimPath, IssuerOptions } from './issuer-options.ts'
 import { checkMatch } from './match-rule.ts'
 import { checkProfile } from './profile.ts'
 import type { ProfileRules } from './profile.ts'
+import type { ConnectionFacts } from '../service/ports.ts'
 import { describeValue, refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
+import { checkSenderConstraint } from './sender-constraint.ts'
 import { readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 import { isNumericDate } from './token-facts.ts'
@@ -17,7 +19,7 @@ export type FitRules = Pick<IssuerOptions, 'audiences' | 'authorizedParties' | '
 
 /** The part of an issuer entry that the claims of its tokens are held against. */
 export type ClaimRules = ProfileRules &
-  Pick<IssuerOptions, 'clockSkewMs' | 'maxLifetimeMs' | 'maxAgeMs' | 'requireClaims'> & {
+  Pick<IssuerOptions, 'clockSkewMs' | 'maxLifetimeMs' | 'maxAgeMs' | 'requireClaims' | 'senderConstraint'> & {
     readonly identity: Pick<IssuerOptions['identity'], 'subject'>
   }
 
@@ -34,9 +36,15 @@ export const FIT_CHECKS: readonly ((claims: JsonObject, rules: FitRules) => Refu
  * float or 1e400 (which reads as Infinity) ends up as "never expires" further down.
  * Does not check `iss` (which chose the entry), `nonce`, `at_hash` and `auth_time` (we are not the client).
  */
-export function checkClaims(claims: JsonObject, rules: ClaimRules, nowMs: number): Refusal | undefined {
+export function checkClaims(
+  claims: JsonObject,
+  rules: ClaimRules,
+  nowMs: number,
+  connection: ConnectionFacts = {},
+): Refusal | undefined {
   return (
     checkPurpose(claims) ??
+    checkSenderConstraint(claims, rules.senderConstraint, connection) ??
     checkRequired(claims, rules.requireClaims) ??
     checkProfile(claims, rules) ??
     checkTimes(claims, rules, nowMs) ??
@@ -46,13 +54,10 @@ export function checkClaims(claims: JsonObject, rules: ClaimRules, nowMs: number
 
 /**
  * `events` marks a security event or logout token (RFC 8417 §2.2), which shares issuer, audience and keys with login
- * tokens. `cnf` binds a token to a key (RFC 7800): whoever accepts it without proof of that key makes it a bearer token.
+ * tokens.
  */
 function checkPurpose(claims: JsonObject): Refusal | undefined {
   if (Object.hasOwn(claims, 'events')) return refuse('claim_invalid', 'a token with "events" is no login token')
-  if (Object.hasOwn(claims, 'cnf')) {
-    return refuse('claim_invalid', 'the token is bound to a key ("cnf"), which cannot be proved here')
-  }
   return undefined
 }
 

@@ -6,6 +6,7 @@ import { pinsValue } from './match-rule.ts'
 import type { MatchRule } from './match-rule.ts'
 import { ACCESS_TOKEN_TYPE } from './profile.ts'
 import type { TokenProfile } from './profile.ts'
+import type { SenderConstraint } from './sender-constraint.ts'
 import { ruleSetProblems } from './rule-sets.ts'
 import { isSignatureAlgorithm } from './signature-algorithm.ts'
 import { writeClaimPath } from './claim-path.ts'
@@ -55,6 +56,8 @@ export interface IssuerOptions {
   readonly maxAgeMs?: number
   /** Claims that must be there and not null, besides those that are always asked for. */
   readonly requireClaims: readonly ClaimPath[]
+  /** Whether tokens have to be bound to a client certificate, or only may be. */
+  readonly senderConstraint: SenderConstraint
   readonly http: {
     /** For one document, from the first byte sent to the last byte received. */
     readonly timeoutMs: number

@@ -3,7 +3,7 @@ import type { CryptoKey } from 'jose'
 import { assertNever, CalloutError } from '../core/errors.ts'
 import type { TokenFacts } from '../core/identity.ts'
 import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
-import type { Clock, DeadlineMs, TokenVerifier, Verification } from '../service/ports.ts'
+import type { Clock, ConnectionFacts, DeadlineMs, TokenVerifier, Verification } from '../service/ports.ts'
 import { checkClaims } from './claims.ts'
 import { parseCompactJws } from './compact-jws.ts'
 import type { CompactJws } from './compact-jws.ts'
@@ -77,14 +77,14 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
   }
 
   return {
-    async verify(token, deadlineMs) {
+    async verify(token, deadlineMs, connection = {}) {
       const jws = parseCompactJws(token, maxTokenBytes)
       if (!jws.wellFormed) return refused(jws.refusal, jws.facts)
       const issuer = chooseIssuer(jws.claims, byIssuer)
       if ('reason' in issuer) return refused(issuer, jws.facts)
       const unsigned = await checkSignature(token, jws.header, issuer, deadlineMs).catch(explainUnavailable)
       if (unsigned) return refused(unsigned, jws.facts, issuer.entries[0].id)
-      return judge(jws, issuer.entries, clock.nowMs())
+      return judge(jws, issuer.entries, clock.nowMs(), connection)
     },
     start() {
       for (const { keySet } of issuers) keySet.start()
@@ -104,9 +104,10 @@ function judge(
   { header, claims, facts }: Extract<CompactJws, { wellFormed: true }>,
   entries: readonly IssuerOptions[],
   nowMs: number,
+  connection: ConnectionFacts,
 ): Verification {
   const { entry, refusal: misfit } = chooseEntry(header, claims, entries)
-  const refusal = misfit ?? checkClaims(claims, entry, nowMs)
+  const refusal = misfit ?? checkClaims(claims, entry, nowMs, connection)
   if (refusal) return refused(refusal, facts, entry.id)
   const mapped = mapIdentity(claims, entry.id, entry.identity, facts)
   if ('refusal' in mapped) return refused(mapped.refusal, facts, entry.id)

@@ -103,6 +103,7 @@ export function anIssuer(change: Partial<IssuerOptions> = {}): IssuerOptions {
     clockSkewMs: 30_000,
     maxLifetimeMs: 24 * 3_600_000,
     requireClaims: [],
+    senderConstraint: 'if_bound',
     http: { timeoutMs: 1000, maxBytes: 262_144 },
     refresh: {
       intervalMs: 300_000,

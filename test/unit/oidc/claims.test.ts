@@ -139,7 +139,7 @@ suite('checkClaims refuses', () => {
     [
       'a token bound to a key',
       someClaims({ cnf: { jkt: 'x' } }),
-      'claim_invalid: the token is bound to a key ("cnf"), which cannot be proved here',
+      'claim_invalid: the token is bound to a key ("cnf") in a way that cannot be proved here',
     ],
   ] as const) {
     test(what, () => {
