@@ -2,9 +2,9 @@
 import process from 'node:process'
 import { run } from './cli/program.ts'
 
-const { stdout, stderr, env } = process
+const { stdin, stdout, stderr, env } = process
 // A reader that has seen enough, such as `head`, is no failure of the command.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
-process.exitCode = await run(process.argv.slice(2), { stdout, stderr, env })
+process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env })

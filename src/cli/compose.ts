@@ -134,7 +134,7 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
     userJwtIssuer: createUserJwtIssuer(signingKeys),
     clock,
     newDecisionId: (nowMs) => decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES)),
-    random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+    random,
     events,
     rules: {
       accounts: callout.accounts,
@@ -152,7 +152,8 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
 }
 
 function createVerifier(config: Config, events: CalloutEvents, metrics: Metrics): OidcTokenVerifier {
-  const verifier = createTokenVerifier({ issuers: config.issuers, clock, events, maxTokenBytes: config.token.maxBytes })
+  const { issuers, token } = config
+  const verifier = createTokenVerifier({ issuers, clock, events, maxTokenBytes: token.maxBytes, random })
   metrics.observeKeySetAges(() => verifier.keySetAges())
   verifier.start()
   return verifier
@@ -209,6 +210,11 @@ function signingKeysOf({ issuerSeeds }: Secrets): SigningKeys {
 
 function xkeysOf({ xkeySeeds }: Secrets): XKey[] {
   return xkeySeeds.map(({ seed, label }) => createXKey(seed, label))
+}
+
+/** Uniform in [0, 1). */
+function random(): number {
+  return randomBytes(4).readUInt32BE() / 2 ** 32
 }
 
 /** Names one run of the service in the audit: never used again, not even by the same host. */

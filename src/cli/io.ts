@@ -9,6 +9,8 @@ export interface TextOutput {
  */
 export interface CliIo {
   readonly stdout: TextOutput
+  /** Standard input, for commands that are told to read it with `-`. */
+  readonly stdin?: AsyncIterable<Uint8Array>
   readonly stderr: TextOutput
   readonly env: Readonly<Record<string, string | undefined>>
 }

@@ -5,6 +5,7 @@ import type { GrantOptions, GrantSelection } from './grant-input.ts'
 import { EXIT, type CliIo } from './io.ts'
 import { generateKeys, type KeysOptions } from './keys-command.ts'
 import type { OutputFormat } from './table.ts'
+import type { ExplainOptions } from './token-command.ts'
 import { SERVICE_VERSION } from './version.ts'
 
 /** Runs a command to its end; the number is its exit code. */
@@ -73,6 +74,7 @@ function createProgram(io: CliIo, choose: (command: Run) => void): Command {
   addSchemaCommands(program, configFile, io, choose)
   addGrantsCommands(program, configFile, io, choose)
   addKeysCommands(program, io, choose)
+  addTokenCommands(program, configFile, io, choose)
   return program
 }
 
@@ -194,6 +196,25 @@ function addKeysCommands(program: Command, io: CliIo, choose: (command: Run) => 
     .option('--force', 'replace files that are there; clients are locked out until nats-server has the new ones')
     .addHelpText('after', '\nWrites issuer.nk, xkey.nk, auth.password, sys.password and nats-server.keys.conf.\n')
     .action((options: KeysOptions) => choose(() => generateKeys(options, io)))
+}
+
+function addTokenCommands(program: Command, configFile: ConfigFileOf, io: CliIo, choose: (command: Run) => void): void {
+  const token = program.command('token').description('look at tokens')
+  const explain = token
+    .command('explain')
+    .description('verify a token with this configuration and say what it stands for; never shows the token')
+    .requiredOption('--token-file <file>', 'file that holds the token; - for standard input')
+    .option('--certificate-sha256 <thumbprint>', 'assume this client certificate, as in x5t#S256')
+    .addHelpText(
+      'after',
+      '\nExits with 0 when the token is accepted, 1 when refused, 5 when its issuer does not answer.\n',
+    )
+  withOutput(withConfig(explain)).action((options: CommonOptions & ExplainOptions) =>
+    choose(async () => {
+      const { explainToken } = await import('./token-command.ts')
+      return explainToken(configFile(options), options, io)
+    }),
+  )
 }
 
 const PROGRAM_HELP = `

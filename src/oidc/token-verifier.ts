@@ -27,6 +27,8 @@ export interface TokenVerifierOptions {
   readonly clock: Clock
   readonly events: Pick<CalloutEvents, 'keySetRefreshed'>
   readonly maxTokenBytes: number
+  /** Told of every group of checks that a token passes, in order, for people who want to see why. Values are bounded and escaped. */
+  readonly passed?: (check: string, detail: string) => void
   /** A number from 0 to below 1, so that replicas do not fetch keys in step; without it they may. */
   readonly random?: () => number
   /** How discovery documents and key sets are fetched; over node's HTTP client when absent. */
@@ -58,7 +60,14 @@ interface TrustedIssuer {
  * Throws `CalloutError('ERR_CONFIG_INVALID')` for options that cannot be safe.
  */
 export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVerifier {
-  const { clock, events, maxTokenBytes, random = () => 0, fetchDocument = fetchHttpDocument } = options
+  const {
+    clock,
+    events,
+    maxTokenBytes,
+    passed = () => {},
+    random = () => 0,
+    fetchDocument = fetchHttpDocument,
+  } = options
   assertIssuerOptions(options.issuers)
   const issuers = Map.groupBy(options.issuers, (entry) => entry.issuer)
     .values()
@@ -80,11 +89,17 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
     async verify(token, deadlineMs, connection = {}) {
       const jws = parseCompactJws(token, maxTokenBytes)
       if (!jws.wellFormed) return refused(jws.refusal, jws.facts)
+      passed('form', `a strict compact JWS of ${token.length} bytes`)
       const issuer = chooseIssuer(jws.claims, byIssuer)
       if ('reason' in issuer) return refused(issuer, jws.facts)
+      passed('issuer', `"iss" is ${describeValue(readMember(jws.claims, 'iss'))}`)
       const unsigned = await checkSignature(token, jws.header, issuer, deadlineMs).catch(explainUnavailable)
       if (unsigned) return refused(unsigned, jws.facts, issuer.entries[0].id)
-      return judge(jws, issuer.entries, clock.nowMs(), connection)
+      passed(
+        'signature',
+        `${describeValue(readMember(jws.header, 'alg'))}, "kid" ${describeValue(readMember(jws.header, 'kid'))}`,
+      )
+      return judge(jws, issuer.entries, { nowMs: clock.nowMs(), connection, passed })
     },
     start() {
       for (const { keySet } of issuers) keySet.start()
@@ -99,18 +114,27 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
   }
 }
 
+interface Judging {
+  readonly nowMs: number
+  readonly connection: ConnectionFacts
+  readonly passed: (check: string, detail: string) => void
+}
+
 /** Everything that the claims of a signed token decide. */
 function judge(
   { header, claims, facts }: Extract<CompactJws, { wellFormed: true }>,
   entries: readonly IssuerOptions[],
-  nowMs: number,
-  connection: ConnectionFacts,
+  { nowMs, connection, passed }: Judging,
 ): Verification {
   const { entry, refusal: misfit } = chooseEntry(header, claims, entries)
-  const refusal = misfit ?? checkClaims(claims, entry, nowMs, connection)
+  if (misfit) return refused(misfit, facts, entry.id)
+  passed('entry', `${entry.id}: token type, audience, authorized party and match rules`)
+  const refusal = checkClaims(claims, entry, nowMs, connection)
   if (refusal) return refused(refusal, facts, entry.id)
+  passed('claims', 'validity, lifetime, required claims, profile, binding to a certificate')
   const mapped = mapIdentity(claims, entry.id, entry.identity, facts)
   if ('refusal' in mapped) return refused(mapped.refusal, facts, entry.id)
+  passed('identity', 'subject, client, groups and attributes hold nothing that a principal may not')
   return { accepted: true, identity: mapped.identity }
 }
 
