@@ -33,6 +33,8 @@ const NODE_FLAGS = ['--max-semi-space-size=8']
 const MAIN_FILE = path.resolve(import.meta.dirname, '../main.ts')
 
 export interface StackOptions {
+  /** The `callout` command to serve with, if not the one of the sources. */
+  readonly mainFile?: string
   /** Gets one line before each step that may take a while. */
   readonly progress?: (line: string) => void
   /** Ends the start between two steps, with the reason of the signal and with nothing left behind. */
@@ -120,7 +122,9 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   let replicas = 0
   const startService = async (except: readonly string[] = []): Promise<RunningService> => {
     const logFile = path.join(home.path, `service-${(replicas += 1)}.log`)
-    const service = services.use(await startServiceProcess(configFile, spannerHost, logFile))
+    const service = services.use(
+      await startServiceProcess(options.mainFile ?? MAIN_FILE, configFile, spannerHost, logFile),
+    )
     const httpUrl = await untilReady(service, except, signal)
     return { process: service, logFile, httpUrl }
   }
@@ -177,10 +181,15 @@ http: { listen: '127.0.0.1:0' }
 }
 
 /** Its output goes to a file, so that people can follow it. */
-async function startServiceProcess(configFile: string, emulatorHost: string, logFile: string): Promise<ChildProcess> {
+async function startServiceProcess(
+  mainFile: string,
+  configFile: string,
+  emulatorHost: string,
+  logFile: string,
+): Promise<ChildProcess> {
   await writeFile(logFile, '')
   const env = { ...process.env, SPANNER_EMULATOR_HOST: emulatorHost }
-  const command = [process.execPath, ...NODE_FLAGS, MAIN_FILE, 'serve', '--config', configFile]
+  const command = [process.execPath, ...NODE_FLAGS, mainFile, 'serve', '--config', configFile]
   const child = await startChild('/bin/sh', ['-c', 'exec "$@" >>"$0" 2>&1', logFile, ...command], { env })
   return { ...child, log: () => readFileSync(logFile, 'utf8') }
 }
