@@ -65,7 +65,7 @@ export interface IssuerOptions {
     readonly maxBytes: number
     /** PEM, in place of the certificates of the system. */
     readonly caFile?: string
-    /** Sent as `Authorization: Bearer` with every request for metadata or keys. */
+    /** Sent as `Authorization: Bearer` to the configured host and to `allowedHosts`, nowhere else. */
     readonly bearerTokenFile?: string
     /** `http://host:port` of an HTTP proxy. */
     readonly proxy?: string

@@ -13,9 +13,10 @@ const UNSAFE = `is empty, longer than ${PRINCIPAL_BYTES_MAX} bytes, not in NFC, 
 
 /** Takes a value as it is or refuses it; two texts that a repair makes equal would be one principal. */
 export function checkPrincipalText(path: ClaimPath, value: unknown): string | Refusal {
+  if (typeof value === 'string' && isSafeText(value, PRINCIPAL_BYTES_MAX)) return value
   const name = writeClaimPath(path)
-  if (typeof value !== 'string') return refuse('claim_invalid', `${name} is ${describeValue(value)}, not a string`)
-  return isSafeText(value, PRINCIPAL_BYTES_MAX) ? value : refuse('identity_invalid', `${name} ${UNSAFE}`)
+  if (typeof value === 'string') return refuse('identity_invalid', `${name} ${UNSAFE}`)
+  return refuse('claim_invalid', `${name} is ${describeValue(value)}, not a string`)
 }
 
 /** The subject as the rule has it, safe to become part of a principal. */
