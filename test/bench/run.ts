@@ -7,6 +7,7 @@ import type { Figures } from './figure.ts'
 import type { Load } from './load.ts'
 import { describeCommit, describeMachine } from './machine.ts'
 import { benchEndToEnd, benchService } from './stack-bench.ts'
+import { benchVerify } from './verify.bench.ts'
 import type { StackFigures } from './stack-bench.ts'
 import { judge } from './targets.ts'
 
@@ -73,13 +74,15 @@ async function main(): Promise<void> {
   const [date, machine, commit] = [new Date().toISOString(), await describeMachine(), await describeCommit()]
   progress('codec: request verified, user JWT and response signed')
   const codec = await benchCodec()
+  progress('verification: a token, against bare jose')
+  const verification = [await benchVerify('RS256'), await benchVerify('ES256')]
   const figures: Record<string, Figures> = {}
   for (const { name, what, run } of measurements(values.quick)) {
     progress(`${name}: ${what}`)
     figures[name] = figuresOf(await run())
   }
   const targets = judge(figures)
-  const report = { date, commit, machine, quick: values.quick, notes: NOTES, targets, codec, figures }
+  const report = { date, commit, machine, quick: values.quick, notes: NOTES, targets, codec, verification, figures }
   process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
   if (!values.table) return
   const io = { stdout: process.stderr, stderr: process.stderr, env: process.env }
