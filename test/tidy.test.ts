@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { suite, test } from 'node:test'
 import { run } from '../src/cli/program.ts'
+import { readConfig } from '../src/config/read-config.ts'
 import { DENY_REASONS } from '../src/core/reasons.ts'
 import { README, withTables } from './support/readme-tables.ts'
 
@@ -26,6 +27,12 @@ async function sources(folder: string): Promise<{ name: string; text: string }[]
 suite('README.md', () => {
   test('has the tables that the code has (npm run docs writes them)', () => {
     assert.deepEqual(withoutPadding(readme), withoutPadding(withTables(readme)))
+  })
+
+  test('shows a configuration that is accepted as it stands', () => {
+    const [, yaml = ''] = /```yaml\n(nats:[^`]*)```/.exec(readme) ?? []
+    const reading = readConfig(yaml, { baseDir: '/' })
+    assert.deepEqual('problems' in reading ? reading.problems : [], [])
   })
 
   test('names every script of package.json, and no other', async () => {
