@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { tmpdir } from 'node:os'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 import type { ABORT_CODES } from '../../src/core/reasons.ts'
+import { KEYS_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
 import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
 import { systemClock as clock } from '../../src/service/clock.ts'
 import { DatabaseAdmin } from '../../src/spanner/database-admin.ts'
 import { isAdmitted, judged, metric } from '../support/clients.ts'
+import { aForge, anIssuer, anXKey, type RequestForge } from '../support/nats.ts'
 import { createSigner, encode, signBytes, signToken, type Signer } from '../support/oidc.ts'
 import { inMs, until } from '../support/spanner.ts'
 
@@ -83,10 +85,79 @@ suite('a message that is not a genuine request gets no answer and is counted:', 
     await expectAbort('request_seal_invalid', flipped, xkey)
   })
 
+  const forge = aForge('')
+  const now = Math.floor(Date.now() / 1000)
+  const timely = { iat: now, exp: now + 2 }
+  const forged: [string, keyof typeof ABORT_CODES, (ours: ServerKeys) => Uint8Array][] = [
+    ['signed with another key', 'request_signature_invalid', ({ xkey, issuer }) => resealed(forge, xkey, issuer)],
+    [
+      'for another audience',
+      'request_audience_invalid',
+      ({ xkey, issuer }) => forge.sealed(xkey, { ...timely, sub: issuer, aud: 'nats' }),
+    ],
+    [
+      'in the name of another server',
+      'request_issuer_invalid',
+      ({ xkey, issuer }) => forge.sealed(xkey, { ...timely, sub: issuer, nats: { server_id: { id: aForge('').id } } }),
+    ],
+    [
+      'for another issuer',
+      'request_subject_unknown',
+      ({ xkey }) => forge.sealed(xkey, { ...timely, sub: anIssuer().key.publicKey }),
+    ],
+    [
+      'of an hour ago',
+      'request_expired',
+      ({ xkey, issuer }) => forge.sealed(xkey, { iat: now - 3600, exp: now - 3598, sub: issuer }),
+    ],
+    [
+      'sealed to another key',
+      'request_seal_invalid',
+      ({ issuer }) => forge.sealed(anXKey().key.publicKey, { ...timely, sub: issuer }),
+    ],
+    [
+      'that names another xkey than its seal',
+      'request_xkey_mismatch',
+      ({ xkey, issuer }) =>
+        Buffer.from(
+          forge.xkey.key.seal(
+            forge.request({ ...timely, sub: issuer, nats: { server_id: { xkey: anXKey().key.publicKey } } }),
+            xkey,
+          ),
+        ),
+    ],
+  ]
+  for (const [what, code, body] of forged) {
+    test(`one ${what}`, async () => expectAbort(code, body(await serverKeys()), forge.xkey.key.publicKey))
+  }
+
   test('and the service goes on serving', async () => {
     assert.equal(await isAdmitted(stack, { token: await stack.provider.clientCredentials('orders-service') }), true)
   })
 })
+
+interface ServerKeys {
+  readonly issuer: string
+  readonly xkey: string
+}
+
+/** The public keys that nats-server has of us, as `callout keys generate` wrote them. */
+async function serverKeys(): Promise<ServerKeys> {
+  const text = await readFile(path.join(stack.directory, KEYS_CONFIG_FILE), 'utf8')
+  const valueOf = (name: string): string => new RegExp(`^${name} = "([^"]+)"`, 'm').exec(text)?.[1] ?? ''
+  return { issuer: valueOf('CALLOUT_ISSUER'), xkey: valueOf('CALLOUT_XKEY') }
+}
+
+/** A request that is right in everything but one bit of its signature. */
+function resealed(forge: RequestForge, xkey: string, issuer: string): Uint8Array {
+  const now = Math.floor(Date.now() / 1000)
+  const server = { xkey: forge.xkey.key.publicKey }
+  const request = forge.request({ iat: now, exp: now + 2, sub: issuer, nats: { server_id: server } }).toString('latin1')
+  const signature = Buffer.from(request.slice(request.lastIndexOf('.') + 1), 'base64url')
+  signature[7] = (signature[7] ?? 0) ^ 1
+  const altered = request.slice(0, request.lastIndexOf('.') + 1) + signature.toString('base64url')
+  return Buffer.from(forge.xkey.key.seal(Buffer.from(altered, 'latin1'), xkey))
+}
 
 function claims(change: Record<string, unknown> = {}): Record<string, unknown> {
   const now = Math.floor(Date.now() / 1000)
