@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { hostname } from 'node:os'
+import { systemClock } from '../service/clock.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { newInstanceId, startCallout, type CalloutService } from './compose.ts'
@@ -9,6 +10,9 @@ import { SERVICE_VERSION } from './version.ts'
 
 /** Draining takes at most one deadline and closing some hundred milliseconds; after this long something hangs. */
 const STOP_WITHIN_MS = 10_000
+
+/** Under npm one Ctrl-C arrives twice, from the terminal and from npm; nobody repeats a signal so soon and means it. */
+const SAME_SIGNAL_MS = 500
 
 /**
  * `callout serve`: runs the service until SIGTERM or SIGINT, then drains: leaves the queue group, finishes, records and
@@ -26,8 +30,12 @@ export async function serve({ configFile }: { readonly configFile: string }, io:
     onDropped: () => metrics.logLinesDropped.inc(),
   })
   const stopping = new AbortController()
+  let signalledMs = Number.NEGATIVE_INFINITY
   const stop = (signal: NodeJS.Signals): void => {
+    const nowMs = systemClock.monotonicMs()
+    if (nowMs - signalledMs < SAME_SIGNAL_MS) return
     if (stopping.signal.aborted) process.kill(process.pid, 'SIGKILL')
+    signalledMs = nowMs
     logger.info({ event: 'stopping', signal }, 'draining')
     stopping.abort()
   }

@@ -54,6 +54,19 @@ suite('SIGTERM', () => {
     assert.match(other.process.log(), /"event":"stopped"/)
   })
 
+  test('that comes twice, as Ctrl-C does under npm, is one: the service drains and exits 0', async () => {
+    const other = await stack.startService()
+    // With Spanner frozen the end takes long enough for the second signal to find the service at it.
+    stack.emulator.signal('SIGSTOP')
+    other.process.signal('SIGINT')
+    await until('it is stopping', 5000, async () => other.process.log().includes('"event":"stopping"'))
+    other.process.signal('SIGINT')
+    const { code, signal } = await other.process.exited
+    stack.emulator.signal('SIGCONT')
+    await until('the first member serves again', 10_000, () => isAdmitted(stack, { token }))
+    assert.deepEqual([code, signal], [0, null])
+  })
+
   test('during the start ends the start', async () => {
     stack.emulator.signal('SIGSTOP')
     const service = await stack.startService(['schema', 'nats', 'subscription'])
