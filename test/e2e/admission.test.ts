@@ -92,6 +92,24 @@ for (const [mode, edits] of [
       })
     }
 
+    test('a grant in an account that the configuration does not list places nobody there', async () => {
+      const grant = {
+        id: 'escape',
+        principal: 'user:local:bob',
+        account: 'SYS',
+        effect: 'allow',
+        action: 'subscribe',
+      } as const
+      await stack.admin.addGrants([{ ...grant, subject: '$SYS.>', reason: 'a test', createdBy: 'a test' }])
+      const { admitted, rows } = await judged(stack, { token: await stack.provider.deviceLogin('bob') })
+      await stack.admin.removeGrant('escape', { reason: 'a test', removedBy: 'a test' })
+      assert.equal(admitted, false)
+      assert.deepEqual(
+        rows.map((row) => row.reason),
+        ['account_not_allowed'],
+      )
+    })
+
     test('every part is ready', async () => {
       assert.deepEqual(await notReady(stack.service), [])
     })
