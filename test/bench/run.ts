@@ -2,13 +2,13 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { writeTable } from '../../src/cli/table.ts'
 import { benchCodec } from './codec.bench.ts'
-import { figuresOf } from './figure.ts'
+import { figuresOf, figuresOfLoad } from './figure.ts'
 import type { Figures } from './figure.ts'
 import type { Load } from './load.ts'
 import { describeCommit, describeMachine } from './machine.ts'
+import { benchPeer, GO_RESPONDER, SIGN_ONLY } from './peer-bench.ts'
 import { benchEndToEnd, benchService } from './stack-bench.ts'
 import { benchVerify } from './verify.bench.ts'
-import type { StackFigures } from './stack-bench.ts'
 import { judge } from './targets.ts'
 
 /**
@@ -29,10 +29,11 @@ const QUICK: ReadonlySet<string> = new Set(['serviceSealed', 'endToEnd', 'endToE
 interface Measurement {
   readonly name: string
   readonly what: string
-  readonly run: () => Promise<StackFigures>
+  readonly run: () => Promise<Figures>
 }
 
 function measurements(quick: boolean): Measurement[] {
+  const goResponder = GO_RESPONDER
   const seconds = quick ? 2 : 10
   const full = (outstanding: number): Load => ({ count: quick ? 3000 : 15_000, outstanding, secondsMax: seconds })
   const offered = (rate: number): Load => ({ count: rate * seconds, rate, outstanding: 0, secondsMax: seconds })
@@ -40,28 +41,42 @@ function measurements(quick: boolean): Measurement[] {
     {
       name: 'serviceClear',
       what: 'the service alone, requests in the clear, 64 at a time',
-      run: () => benchService(full(64), false),
+      run: async () => figuresOf(await benchService(full(64), false)),
     },
     {
       name: 'serviceSealed',
       what: 'the service alone, sealed requests, 64 at a time',
-      run: () => benchService(full(64), true),
+      run: async () => figuresOf(await benchService(full(64), true)),
     },
     {
       name: 'serviceSealedAt500',
       what: 'the service alone, sealed requests, 500 a second',
-      run: () => benchService(offered(500), true),
+      run: async () => figuresOf(await benchService(offered(500), true)),
     },
     {
       name: 'endToEnd',
       what: 'clients connect to nats-server, 64 at a time',
-      run: () => benchEndToEnd(full(64)),
+      run: async () => figuresOf(await benchEndToEnd(full(64))),
     },
     {
       name: 'endToEndAt500',
       what: 'clients connect to nats-server, 500 a second',
-      run: () => benchEndToEnd(offered(500)),
+      run: async () => figuresOf(await benchEndToEnd(offered(500))),
     },
+    {
+      name: 'signOnly',
+      what: 'the same clients, answered by a program that only signs: no token checked, no grants, no audit',
+      run: async () => figuresOfLoad(await benchPeer(SIGN_ONLY, full(64))),
+    },
+    ...(goResponder === undefined
+      ? []
+      : [
+          {
+            name: 'goResponder',
+            what: 'the same clients, answered by the reference library for Go: tokens checked, no grants, no audit',
+            run: async () => figuresOfLoad(await benchPeer(goResponder, full(64))),
+          },
+        ]),
   ]
   return quick ? all.filter(({ name }) => QUICK.has(name)) : all
 }
@@ -79,7 +94,7 @@ async function main(): Promise<void> {
   const figures: Record<string, Figures> = {}
   for (const { name, what, run } of measurements(values.quick)) {
     progress(`${name}: ${what}`)
-    figures[name] = figuresOf(await run())
+    figures[name] = await run()
   }
   const targets = judge(figures)
   const report = { date, commit, machine, quick: values.quick, notes: NOTES, targets, codec, verification, figures }

@@ -19,12 +19,12 @@ import { runStorm } from './storm.ts'
 const BUILT_MAIN = path.resolve(import.meta.dirname, '../../dist/main.js')
 
 /** Who connects: services with a token and grants of their own, so that requests that share a read do not share its keys. */
-const CLIENTS = Array.from({ length: 64 }, (_, index) => `bench-${index}`)
+export const CLIENTS = Array.from({ length: 64 }, (_, index) => `bench-${index}`)
 
 /** The service needs some thousand decisions until its compiler has settled. */
-const WARM_UP: Load = { count: 3000, outstanding: 32, secondsMax: 4 }
+export const WARM_UP: Load = { count: 3000, outstanding: 32, secondsMax: 4 }
 
-const CONNECT_STORM = path.join(import.meta.dirname, 'connect-storm.ts')
+export const CONNECT_STORM = path.join(import.meta.dirname, 'connect-storm.ts')
 const REQUEST_STORM = path.join(import.meta.dirname, 'request-storm.ts')
 
 /** In the server of `benchService`; it is reached from this machine only. */
@@ -55,7 +55,9 @@ export interface StackFigures {
   readonly result: LoadResult
   readonly service: ServiceFigures
   /** Of processor time, divided by the number of decisions; undefined where it cannot be read. */
-  readonly cpuMsPerDecision: Readonly<Record<'service' | 'natsServer' | 'emulator' | 'generator', number | undefined>>
+  readonly cpuMsPerDecision: Readonly<
+    Record<'service' | 'serviceMainThread' | 'natsServer' | 'emulator' | 'generator', number | undefined>
+  >
   /** Of the machine's processors, by programs that have no part in this: a busy machine makes every figure worse. */
   readonly coresTakenByOthers: number | undefined
   readonly serviceMemory: ProcessUsage | undefined
@@ -126,6 +128,7 @@ async function measure(stack: LocalStack, storm: string, task: object, load: Loa
   const parts = (['service', 'natsServer', 'emulator', 'bench'] as const).map(spentMs)
   const ownMs = parts.reduce<number>((sum, ms) => sum + (ms ?? 0), result.generatorCpuMs)
   const machineMs = difference(before.machineMs, after.machineMs)
+  const mainThreadMs = difference(before.service?.mainThreadCpuMs, after.service?.mainThreadCpuMs)
   const perDecision = (part: Part): number | undefined => {
     const ms = spentMs(part)
     return ms === undefined ? undefined : ms / result.attempts
@@ -136,6 +139,7 @@ async function measure(stack: LocalStack, storm: string, task: object, load: Loa
     service: serviceFigures(before.counters, after.counters),
     cpuMsPerDecision: {
       service: perDecision('service'),
+      serviceMainThread: mainThreadMs === undefined ? undefined : mainThreadMs / result.attempts,
       natsServer: perDecision('natsServer'),
       emulator: perDecision('emulator'),
       generator: result.generatorCpuMs / result.attempts,
