@@ -1,5 +1,5 @@
 import type { Decision } from './decision.ts'
-import type { TokenFacts } from './identity.ts'
+import type { Actor, TokenFacts } from './identity.ts'
 import type { AuthorizationRequest } from './request.ts'
 
 /** What one row of `Decisions` says. Holds no credential: `AuditedRequest` has no field for one. */
@@ -8,6 +8,10 @@ export interface AuditEntry {
   readonly request: AuditedRequest
   /** Written principal; absent when the token was not accepted. */
   readonly principal?: string
+  /** A name for people; never looked at by a rule. */
+  readonly displayName?: string
+  /** Who acts for the principal, the current actor first; absent when the token was not accepted. */
+  readonly actors?: readonly Actor[]
   /** Entry of the configuration that judged the token; absent when none was chosen. */
   readonly issuerId?: string
   readonly clientId?: string

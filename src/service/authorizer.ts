@@ -261,7 +261,8 @@ export class Authorizer implements RequestHandler {
     return {
       decision,
       request: auditedRequest(attempt.request),
-      ...(identity === undefined ? {} : { principal: principalOf(identity) }),
+      ...(identity === undefined ? {} : { principal: principalOf(identity), actors: identity.actors ?? [] }),
+      ...(identity?.display === undefined ? {} : { displayName: identity.display }),
       ...(identity?.clientId === undefined ? {} : { clientId: identity.clientId }),
       ...(issuerId === undefined ? {} : { issuerId }),
       ...(grantsReadTimestamp === undefined ? {} : { grantsReadTimestamp }),

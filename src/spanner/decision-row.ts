@@ -1,12 +1,13 @@
 import type { AuditEntry } from '../core/audit-entry.ts'
 import type { Allow, Decision } from '../core/decision.ts'
+import type { Actor } from '../core/identity.ts'
 import type { DecisionColumn } from './schema.ts'
 import { DECISION_COLUMNS } from './schema.ts'
 import { storedText, storedTexts } from './stored-text.ts'
 import { COMMIT_TIMESTAMP, int64Value, jsonValue, NULL, stringsValue, stringValue, timestampValue } from './values.ts'
 import type { Row, Value } from './values.ts'
 
-/** Widths of the columns that hold text of a client, a token or a server: `migrations/0002-decisions.ts`. */
+/** Widths of the columns that hold text of a client, a token or a server: `migrations/`. */
 const NAME = 512
 const SHORT_NAME = 256
 const ISSUER = 1024
@@ -70,9 +71,11 @@ function sessionCells(allow: Allow | undefined) {
   } satisfies Partial<Cells<DecisionColumn>>
 }
 
-function tokenCells({ principal, issuerId, clientId, groups, token }: AuditEntry) {
+function tokenCells({ principal, displayName, actors, issuerId, clientId, groups, token }: AuditEntry) {
   return {
     Principal: text(principal, NAME),
+    DisplayName: text(displayName, NAME),
+    Actors: actors === undefined ? NULL : jsonValue(actors.map(recordedActor)),
     IssuerId: text(issuerId, KEY),
     Issuer: text(token.issuer, ISSUER),
     Subject: text(token.subject, NAME),
@@ -104,6 +107,15 @@ function connectionCells({ request: { userNkey, server, client } }: AuditEntry) 
     ConnectionType: text(client.connectionType, KIND),
     TlsVersion: text(client.tlsVersion, KIND),
   } satisfies Partial<Cells<DecisionColumn>>
+}
+
+/** In the words of the token (RFC 8693 §4.1); JSON leaves out what it does not say. */
+function recordedActor({ subject, issuer, clientId }: Actor): object {
+  return { sub: maybe(subject), iss: maybe(issuer), client_id: maybe(clientId) }
+}
+
+function maybe(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : storedText(name, NAME)
 }
 
 /** The last element of a cut list tells how many are left out. */

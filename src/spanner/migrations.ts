@@ -8,10 +8,11 @@ import { migrationChecksum } from './migration.ts'
 import type { Migration } from './migration.ts'
 import { policy } from './migrations/0001-policy.ts'
 import { decisions } from './migrations/0002-decisions.ts'
+import { delegation } from './migrations/0003-delegation.ts'
 import { pause } from './retry.ts'
 
 /** In order of their versions, which count from 1. */
-export const MIGRATIONS: readonly Migration[] = [policy, decisions]
+export const MIGRATIONS: readonly Migration[] = [policy, decisions, delegation]
 
 /** A runner that was killed holds the others up for so long; one that is alive renews about once a second. */
 const LEASE_MS = 30_000

@@ -53,6 +53,8 @@ export const DECISION_COLUMNS = [
   'Reason',
   'ReasonDetail',
   'Principal',
+  'DisplayName',
+  'Actors',
   'IssuerId',
   'Issuer',
   'Subject',

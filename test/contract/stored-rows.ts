@@ -45,6 +45,8 @@ export function anEntry(decision: Allow | Deny = anAllow(), change: Partial<Audi
     decision,
     request: auditedRequest(aRequest()),
     principal: 'user:corp:alice',
+    displayName: 'Alice Example',
+    actors: [{ subject: 'agent-7', issuer: 'https://agents.example', clientId: 'app' }, { subject: 'agent-1' }],
     issuerId: 'corp',
     clientId: 'web',
     groups: ['ops', 'dev'],

@@ -51,10 +51,14 @@ async function onlyRow(): Promise<Record<string, unknown>> {
 
 test('an admission is stored with everything that is known of it', async () => {
   await log.append([anEntry()], inMs(5000))
-  const { CommittedAt, Permissions, SkippedGrants, ...row } = await onlyRow()
+  const { CommittedAt, Permissions, SkippedGrants, Actors, ...row } = await onlyRow()
   assert.match(String(CommittedAt), /^20\d\d-/)
   assert.deepEqual(JSON.parse(String(Permissions)), anAllow().permissions)
   assert.deepEqual(JSON.parse(String(SkippedGrants)), anAllow().skippedGrants)
+  assert.deepEqual(JSON.parse(String(Actors)), [
+    { sub: 'agent-7', iss: 'https://agents.example', client_id: 'app' },
+    { sub: 'agent-1' },
+  ])
   assert.deepEqual(row, {
     Shard: '1',
     DenyShard: null,
@@ -64,6 +68,7 @@ test('an admission is stored with everything that is known of it', async () => {
     Reason: null,
     ReasonDetail: null,
     Principal: 'user:corp:alice',
+    DisplayName: 'Alice Example',
     IssuerId: 'corp',
     Issuer: 'https://idp.example/realms/prod',
     Subject: 'alice',
@@ -102,12 +107,13 @@ test('an admission is stored with everything that is known of it', async () => {
 
 test('a denial of a client of whom nothing is known is stored', async () => {
   const entry = anEntry(aDeny({ reason: 'token_missing' }))
-  const { principal: _p, issuerId: _i, clientId: _c, grantsReadTimestamp: _g, ...unknown } = entry
+  const { principal: _p, issuerId: _i, clientId: _c, grantsReadTimestamp: _g, ...others } = entry
+  const { displayName: _d, actors: _a, ...unknown } = others
   await log.append([{ ...unknown, groups: [], token: {} }], inMs(5000))
   const row = await onlyRow()
   assert.deepEqual(
-    [row['Outcome'], row['Reason'], row['Principal'], row['TokenAudience']],
-    ['DENY', 'token_missing', null, null],
+    [row['Outcome'], row['Reason'], row['Principal'], row['DisplayName'], row['Actors'], row['TokenAudience']],
+    ['DENY', 'token_missing', null, null, null, null],
   )
 })
 
@@ -135,6 +141,8 @@ test('whatever a client or a token says, the decision is stored', async () => {
     const number = numbers[index % numbers.length] ?? 0
     return anEntry(aDeny({ id: anId(index.toString(16)), detail: a }), {
       principal: b,
+      displayName: j,
+      actors: [{ subject: k, issuer: l, clientId: a }],
       clientId: c,
       issuerId: d,
       groups: Array.from({ length: index * 200 }, () => e),
@@ -206,4 +214,12 @@ test('a security team finds denials, a principal and a connection with plain SQL
   const admitted = await query(`SELECT Principal, ServerId, ConnectionId FROM Decisions
     WHERE Principal = 'user:corp:alice' AND Outcome = 'ALLOW' AND SessionExpiresAt > TIMESTAMP_SECONDS(${NOW_SECONDS})`)
   assert.equal(admitted.length, 1)
+})
+
+test('a security team finds what an agent did in the name of a principal', async () => {
+  const [delegated, own] = [anEntry(), anEntry(anAllow({ id: anId('3') }), { actors: [] })]
+  await log.append([delegated, own, anEntry(aDeny(), { actors: [{ clientId: 'agent-7' }] })], inMs(5000))
+  const rows = await query(`SELECT DecisionId FROM Decisions WHERE Principal = 'user:corp:alice' AND EXISTS (
+    SELECT 1 FROM UNNEST(JSON_QUERY_ARRAY(Actors)) AS actor WHERE JSON_VALUE(actor, '$.sub') = 'agent-7')`)
+  assert.deepEqual(rows, [[anId('1')]])
 })

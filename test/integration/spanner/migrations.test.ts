@@ -8,9 +8,11 @@ import { systemClock } from '../../../src/service/clock.ts'
 import { DatabaseAdmin } from '../../../src/spanner/database-admin.ts'
 import type { SpannerDatabase } from '../../../src/spanner/database.ts'
 import { applyMigrations, MIGRATIONS, requireKnownSchema, schemaStatus } from '../../../src/spanner/migrations.ts'
-import { deletion, upsertion } from '../../../src/spanner/mutation.ts'
+import { encodeDecision } from '../../../src/spanner/decision-row.ts'
+import { deletion, insertion, upsertion } from '../../../src/spanner/mutation.ts'
 import * as schema from '../../../src/spanner/schema.ts'
-import { int64Value, RowReader, stringValue, timestampValue } from '../../../src/spanner/values.ts'
+import { int64Value, NULL, RowReader, stringValue, timestampValue } from '../../../src/spanner/values.ts'
+import { anAllow, anEntry, anId } from '../../contract/stored-rows.ts'
 import { createTestDatabase, inMs, openDatabase, startOwnEmulator } from '../../support/spanner.ts'
 
 let emulator: SpannerEmulator
@@ -59,15 +61,16 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
   await using connection = openDatabase(emulator.host, name)
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), {
     code: 'ERR_SCHEMA_VERSION',
-    message: 'the schema of the database is at version 0, this release needs 2: run "callout schema apply"',
+    message: 'the schema of the database is at version 0, this release needs 3: run "callout schema apply"',
   })
   assert.deepEqual(await apply(name, 'one'), {
-    versions: [1, 2],
+    versions: [1, 2, 3],
     progress: [
       'creating the tables that record migrations',
       'applying migration 0001 policy',
       'applying migration 0002 decisions',
-      'the schema is at version 2',
+      'applying migration 0003 delegation',
+      'the schema is at version 3',
     ],
   })
   await requireKnownSchema(connection.database, inMs(5000))
@@ -75,7 +78,7 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
 
 test('applying again does nothing', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 2'] })
+  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 3'] })
 })
 
 test('of several runners at once each migration is applied by one', async () => {
@@ -109,17 +112,17 @@ test('the work of a runner that was killed is finished by another when its lease
     message: /^migration 0001 policy of the schema is not finished/,
   })
   const { versions, progress } = await apply(name, 'survivor')
-  assert.deepEqual(versions, [1, 2])
+  assert.deepEqual(versions, [1, 2, 3])
   assert.equal(progress[0], 'waiting for victim, who is applying migrations')
   await requireKnownSchema(connection.database, inMs(5000))
 })
 
 test('a schema with a migration that this release does not know is refused and left alone', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  await record(connection.database, { Version: 3, Name: 'later' })
+  await record(connection.database, { Version: 4, Name: 'later' })
   const refusal = {
     code: 'ERR_SCHEMA_VERSION',
-    message: /holds migration 0003 later, which this release does not know/,
+    message: /holds migration 0004 later, which this release does not know/,
   }
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), refusal)
   await assert.rejects(apply(connection.name, 'one'), refusal)
@@ -135,10 +138,35 @@ test('a schema that was applied with other statements is refused and left alone'
 
 test('an older schema is refused, and the missing migrations are applied', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  const forget = deletion(schema.SCHEMA_MIGRATIONS, [int64Value(2)])
+  const forget = deletion(schema.SCHEMA_MIGRATIONS, [int64Value(3)])
   await connection.database.commit([forget], { repeatable: true }, inMs(5000))
-  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 1, .* needs 2/ })
-  assert.deepEqual((await apply(connection.name, 'one')).versions, [2])
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 2, .* needs 3/ })
+  assert.deepEqual((await apply(connection.name, 'one')).versions, [3])
+})
+
+test('a release from before a migration goes on recording, and rows of both stay', async () => {
+  const name = await createEmulatorDatabase(emulator.host)
+  await using connection = openDatabase(emulator.host, name)
+  await using admin = new DatabaseAdmin({ database: name, emulatorHost: emulator.host, clock: systemClock })
+  const [policy, decisions] = MIGRATIONS
+  await admin.updateSchema([...(policy?.statements ?? []), ...(decisions?.statements ?? [])], async () => {})
+  const insertAsBefore = async (id: string): Promise<void> => {
+    const cells = new Map(
+      schema.DECISION_COLUMNS.map((column, index) => [column, encodeDecision(anEntry(anAllow({ id })))[index]]),
+    )
+    for (const added of ['DisplayName', 'Actors'] as const) cells.delete(added)
+    const row = insertion(schema.DECISIONS, [...cells.keys()], [[...cells.values()].map((cell) => cell ?? NULL)])
+    await connection.database.commit([row], { repeatable: true }, inMs(5000))
+  }
+  await insertAsBefore(anId('1'))
+  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3])
+  await insertAsBefore(anId('2'))
+  const rows = await connection.database.query(
+    'SELECT COUNT(*) FROM Decisions WHERE Actors IS NULL AND DisplayName IS NULL',
+    {},
+    inMs(5000),
+  )
+  assert.deepEqual(rows, [[{ kind: 'stringValue', stringValue: '2' }]])
 })
 
 test('the status tells who applied what and when', async () => {
@@ -146,7 +174,7 @@ test('the status tells who applied what and when', async () => {
   const { version, needed, migrations } = await schemaStatus(connection.database, inMs(5000))
   assert.deepEqual(
     [version, needed, migrations.map(({ state, appliedBy }) => `${state} by ${appliedBy}`)],
-    [2, 2, Array(2).fill(`applied by test ${process.pid}`)],
+    [3, 3, Array(3).fill(`applied by test ${process.pid}`)],
   )
   for (const { appliedAt } of migrations) assert.match(appliedAt ?? '', /^20\d\d-.*Z$/)
 })

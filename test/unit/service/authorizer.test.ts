@@ -127,6 +127,20 @@ suite('a request that is to be allowed', () => {
 })
 
 suite('a request that is to be denied', () => {
+  test('after the identity is known leaves a row that names the principal and who acts for it', async () => {
+    const identity = anIdentity({ display: 'Alice Example', actors: [{ subject: 'agent-7' }] })
+    const situation = aSituation({
+      verifier: { verify: () => Promise.resolve({ accepted: true, identity }) },
+      policyReader: { read: () => Promise.reject(new CalloutError('ERR_STORE_UNAVAILABLE', 'gone')) },
+    })
+    await handled(situation)
+    const [row] = situation.rows
+    assert.deepEqual(
+      [row?.principal, row?.displayName, row?.actors],
+      ['user:corp:alice', 'Alice Example', [{ subject: 'agent-7' }]],
+    )
+  })
+
   test('is answered with reason and decision id, nothing more, and its row holds the rest', async () => {
     const situation = aSituation({
       verifier: {

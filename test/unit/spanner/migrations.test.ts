@@ -28,6 +28,7 @@ test('a migration that databases may have applied is not changed; a change of th
   const applied = {
     policy: '492fb93ef68c6ab432d3c474006548c885cb9de1dc0fa1f62735824d61498a4e',
     decisions: '0c26fd475edff85516c72da78d1c6b0639ac8fa550200bdda2dfe2f2af2c7ecc',
+    delegation: 'e154f59e832818ba428ab5770320c4da333e56c89ccb28f9fd549841283fd44c',
   }
   assert.deepEqual(Object.fromEntries(MIGRATIONS.map((known) => [known.name, migrationChecksum(known)])), applied)
 })
