@@ -10,6 +10,13 @@ function holds(value: unknown, condition: Condition): boolean {
   return matches({ claim: value }, { path: ['claim'], ...condition })
 }
 
+test('a match rule may be about who acts for the subject', () => {
+  const claims = { sub: 'alice', act: { sub: 'agent-7', act: { sub: 'agent-1' } } }
+  assert.ok(matches(claims, { path: ['act', 'sub'], anyOf: ['agent-7'] }))
+  assert.ok(!matches(claims, { path: ['act', 'sub'], anyOf: ['agent-1'] }))
+  assert.ok(!matches({ sub: 'alice' }, { path: ['act', 'sub'], present: true }))
+})
+
 suite('a match rule holds', () => {
   const cases: [what: string, value: unknown, condition: Condition][] = [
     ['equal text', 'Bearer', { equals: 'Bearer' }],
