@@ -3,11 +3,11 @@ import path from 'node:path'
 import { compactVerify } from 'jose'
 import { decodeBase64url, parseCompactJws } from '../../src/oidc/compact-jws.ts'
 import { KeySet } from '../../src/oidc/key-set.ts'
-import { createTokenVerifier } from '../../src/oidc/token-verifier.ts'
 import { importWebKeys } from '../../src/oidc/web-key.ts'
 import { ManualClock } from './manual-clock.ts'
 import { anIssuer } from './oidc.ts'
 import { RecordedEvents } from './recorded-events.ts'
+import { corpVerifier, reasonOf } from './token-verifier.ts'
 
 export const VECTORS = path.resolve(import.meta.dirname, '../vectors')
 
@@ -88,15 +88,6 @@ export async function signatureVerdict(
 
 /** The whole verifier, whose issuer publishes the keys: what it says about any text at all. */
 export async function verifierVerdict(jwks: readonly Jwk[], token: string): Promise<string> {
-  await using verifier = createTokenVerifier({
-    issuers: [
-      anIssuer({ keys: { jwksUri: 'https://idp.example/keys' }, algorithms: ALL_ALGORITHMS, tokenTypes: [''] }),
-    ],
-    clock: new ManualClock(),
-    events: new RecordedEvents(),
-    maxTokenBytes: TOKEN_BYTES_MAX,
-    fetchDocument: async () => Buffer.from(JSON.stringify({ keys: jwks })),
-  })
-  const verification = await verifier.verify(token, 1000)
-  return verification.accepted ? 'accepted' : verification.reason
+  await using verifier = corpVerifier(jwks, { algorithms: ALL_ALGORITHMS, tokenTypes: [''] })
+  return await reasonOf(verifier, token)
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { checkClaims, FIT_CHECKS } from '../../../src/oidc/claims.ts'
 import type { ClaimRules, FitRules } from '../../../src/oidc/claims.ts'
-import { parseJsonObject } from '../../../src/oidc/strict-json.ts'
 import { NOW_MS, NOW_SECONDS } from '../../support/builders.ts'
 import { anIssuer, someClaims, without } from '../../support/oidc.ts'
 
@@ -84,11 +83,6 @@ suite('checkClaims with rules of its own refuses', () => {
 
 suite('checkClaims refuses', () => {
   for (const [what, claims, expected] of [
-    ['no exp', without(someClaims(), 'exp'), 'claim_missing: "exp" is absent'],
-    ['exp as text', someClaims({ exp: '1' }), 'claim_invalid: "exp" is "1", not whole seconds since 1970'],
-    ['exp null', someClaims({ exp: null }), 'claim_invalid: "exp" is null, not whole seconds since 1970'],
-    ['exp with a fraction', someClaims({ exp: 1.5 }), 'claim_invalid: "exp" is 1.5, not whole seconds since 1970'],
-    ['exp 1e300', someClaims({ exp: 1e300 }), 'claim_invalid: "exp" is 1e+300, not whole seconds since 1970'],
     ['a negative exp', someClaims({ exp: -1 }), 'claim_invalid: "exp" is -1, not whole seconds since 1970'],
     [
       'exp after the year 9999',
@@ -96,62 +90,26 @@ suite('checkClaims refuses', () => {
       'claim_invalid: "exp" is 253402300800, not whole seconds since 1970',
     ],
     ['an expired token', someClaims({ exp: NOW_SECONDS - 30 }), `token_expired: "exp" is ${NOW_SECONDS - 30}`],
-    ['no iat', without(someClaims(), 'iat'), 'claim_missing: "iat" is absent'],
     ['iat true', someClaims({ iat: true }), 'claim_invalid: "iat" is true, not whole seconds since 1970'],
     ['a future iat', someClaims({ iat: NOW_SECONDS + 31 }), `token_not_yet_valid: "iat" is ${NOW_SECONDS + 31}`],
     ['a future nbf', someClaims({ nbf: NOW_SECONDS + 31 }), `token_not_yet_valid: "nbf" is ${NOW_SECONDS + 31}`],
     ['nbf as text', someClaims({ nbf: '0' }), 'claim_invalid: "nbf" is "0", not whole seconds since 1970'],
     [
-      'ten years of life',
-      someClaims({ iat: NOW_SECONDS, exp: NOW_SECONDS + 315_360_000 }),
-      'token_lifetime_too_long: "exp" is 315360000 s after "iat"',
-    ],
-    [
       'an expiry before the issue',
       someClaims({ iat: NOW_SECONDS + 10, exp: NOW_SECONDS + 5 }),
       `claim_invalid: "exp" is ${NOW_SECONDS + 5}, not after "iat" ${NOW_SECONDS + 10}`,
     ],
-    ['no aud', without(someClaims(), 'aud'), 'claim_missing: "aud" is absent'],
-    ['another aud', someClaims({ aud: 'other' }), 'audience_mismatch: "aud" is "other"'],
-    ['a prefix of our aud', someClaims({ aud: 'nat' }), 'audience_mismatch: "aud" is "nat"'],
-    ['our aud with more after it', someClaims({ aud: 'nats2' }), 'audience_mismatch: "aud" is "nats2"'],
-    ['our aud in capitals', someClaims({ aud: 'NATS' }), 'audience_mismatch: "aud" is "NATS"'],
     ['no aud in the list', someClaims({ aud: [] }), 'audience_mismatch: "aud" is an array of 0'],
-    [
-      'our aud in a nested list',
-      someClaims({ aud: [['nats']] }),
-      'claim_invalid: "aud" is not a string or an array of strings',
-    ],
     [
       'our aud beside a number',
       someClaims({ aud: ['nats', 1] }),
       'claim_invalid: "aud" is not a string or an array of strings',
-    ],
-    [
-      'our aud as a member name',
-      someClaims({ aud: { nats: 1 } }),
-      'claim_invalid: "aud" is not a string or an array of strings',
-    ],
-    ['no sub', without(someClaims(), 'sub'), 'claim_missing: "sub" is absent'],
-    ['an empty sub', someClaims({ sub: '' }), 'claim_invalid: "sub" is not a non-empty string'],
-    ['sub as a number', someClaims({ sub: 7 }), 'claim_invalid: "sub" is not a non-empty string'],
-    ['a security event', someClaims({ events: {} }), 'claim_invalid: a token with "events" is no login token'],
-    [
-      'a token bound to a key',
-      someClaims({ cnf: { jkt: 'x' } }),
-      'claim_invalid: the token is bound to a key ("cnf") in a way that cannot be proved here',
     ],
   ] as const) {
     test(what, () => {
       assert.equal(verdict(claims), expected)
     })
   }
-
-  test('exp 1e400, which reads as Infinity', () => {
-    const parsed = parseJsonObject(Buffer.from(JSON.stringify(someClaims()).replace(/"exp":\d+/, '"exp":1e400')))
-    assert.ok('object' in parsed)
-    assert.equal(verdict(parsed.object), 'claim_invalid: "exp" is Infinity, not whole seconds since 1970')
-  })
 
   test('claims that are only inherited', () => {
     assert.equal(verdict(Object.create(someClaims()) as Record<string, unknown>), 'claim_missing: "aud" is absent')

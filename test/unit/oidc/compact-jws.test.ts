@@ -58,16 +58,7 @@ suite('parseCompactJws', () => {
     ['three dots', '...', 'token_malformed: the token is not three non-empty parts separated by dots'],
     ['two dots', '..', 'token_malformed: the token is not three non-empty parts separated by dots'],
     ['an empty signature', 'e30.e30.', 'token_malformed: the token is not three non-empty parts separated by dots'],
-    ['a JWE', 'e30.e30.e30.e30.e30', 'token_malformed: the token is not three non-empty parts separated by dots'],
-    [
-      'a JSON serialization',
-      '{"payload":"e30","protected":"e30","signature":"c2ln"}',
-      'token_malformed: the token is not three non-empty parts separated by dots',
-    ],
     ['text that is not base64url', 'a.b$.c', 'token_malformed: a part of the token is not canonical base64url'],
-    ['a "Bearer " prefix', `Bearer ${tokenOf({})}`, 'token_malformed: a part of the token is not canonical base64url'],
-    ['a leading space', ` ${tokenOf({})}`, 'token_malformed: a part of the token is not canonical base64url'],
-    ['a trailing newline', `${tokenOf({})}\n`, 'token_malformed: a part of the token is not canonical base64url'],
     ['padding', 'e30.e30.c2k=', 'token_malformed: a part of the token is not canonical base64url'],
     ['standard base64', 'e30.e30.a+/a', 'token_malformed: a part of the token is not canonical base64url'],
     [
@@ -76,36 +67,8 @@ suite('parseCompactJws', () => {
       'token_malformed: a part of the token is not canonical base64url',
     ],
     ['an impossible length', 'e30.e30.c2lnc', 'token_malformed: a part of the token is not canonical base64url'],
-    ['an array as claims', tokenOf({}, ['x']), 'token_malformed: the payload is not a JSON object'],
     ['a string as claims', tokenOf({}, 'x'), 'token_malformed: the payload is not a JSON object'],
-    ['a token inside of a token', `e30.${encode(tokenOf({}))}.c2ln`, 'token_malformed: the payload is not JSON'],
     ['an array as header', tokenOf([]), 'token_malformed: the header is not a JSON object'],
-    [
-      'a lone surrogate',
-      `e30.${encode('{"sub":"\\ud800"}')}.c2ln`,
-      'token_malformed: the payload holds a lone surrogate',
-    ],
-    [
-      'duplicate claims',
-      `e30.${encode('{"sub":"a","sub":"b"}')}.c2ln`,
-      'token_malformed: the payload holds a member name twice',
-    ],
-    ['crit', tokenOf({ crit: [] }), 'token_malformed: the header holds "crit"'],
-    ['b64', tokenOf({ b64: false }), 'token_malformed: the header holds "b64"'],
-    ['jku', tokenOf({ jku: 'https://evil.example' }), 'token_malformed: the header holds "jku"'],
-    ['x5u', tokenOf({ x5u: 'https://evil.example' }), 'token_malformed: the header holds "x5u"'],
-    ['x5c', tokenOf({ x5c: [] }), 'token_malformed: the header holds "x5c"'],
-    ['an embedded jwk', tokenOf({ jwk: {} }), 'token_malformed: the header holds "jwk"'],
-    [
-      'a key id that is a number',
-      tokenOf({ kid: 1 }),
-      'token_malformed: the "kid" header is not a string of at most 256 characters',
-    ],
-    [
-      'a long key id',
-      tokenOf({ kid: 'x'.repeat(257) }),
-      'token_malformed: the "kid" header is not a string of at most 256 characters',
-    ],
   ] as const) {
     test(`refuses ${what}`, () => {
       assert.equal(refusalOf(token), refusal)

@@ -87,16 +87,11 @@ suite('the subject', () => {
   })
 
   for (const [what, sub] of [
-    ['NUL', 'ali\u0000ce'],
     ['a newline', 'alice\n'],
-    ['a bidirectional override', 'alice\u202e'],
     ['a zero-width space', 'ali\u200bce'],
     ['a line separator', 'ali\u2028ce'],
-    ['a lone surrogate', 'a\ud800b'],
-    ['a decomposed letter', 'Jose\u0301'],
     ['256 bytes', 'x'.repeat(256)],
     ['256 bytes in 128 letters', 'é'.repeat(128)],
-    ['100 kB', 'x'.repeat(100_000)],
   ] as const) {
     test(`is refused with ${what}`, () => {
       assert.equal(refusal({ sub }), `identity_invalid: "sub" ${UNSAFE}`)
