@@ -88,6 +88,17 @@ suite('assertIssuerOptions', () => {
     ['a match of nothing', { match: [{ path: [], equals: 'x' }] }, 'a claim path must name at least one member'],
     ['a match that always holds', { match: [{ path: ['a'], noneOf: [] }] }, 'match of "a": the list must not be empty'],
     ['no bytes', { http: { ...issuer.http, maxBytes: 0 } }, 'http.maxBytes must be a positive number of bytes'],
+    ['no pause between fetches', { refresh: { ...issuer.refresh, minIntervalMs: 0 } }, 'refresh.minIntervalMs must be'],
+    [
+      'keys that are never fetched again',
+      { refresh: { ...issuer.refresh, intervalMs: Number.POSITIVE_INFINITY } },
+      'refresh.intervalMs must be',
+    ],
+    [
+      'keys that are held for ever',
+      { refresh: { ...issuer.refresh, maxStaleMs: Number.POSITIVE_INFINITY } },
+      'refresh.maxStaleMs must be',
+    ],
     ['no pause after a failure', { refresh: { ...issuer.refresh, backoffMinMs: 0 } }, 'refresh.backoffMinMs must be'],
     [
       'an empty path',

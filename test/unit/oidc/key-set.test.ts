@@ -157,6 +157,18 @@ suite('a key set whose issuer is down', () => {
     assert.equal(source.calls, 1)
   })
 
+  test('asks once in a backoff step, whatever the unknown key ids, and keeps finding known keys', async () => {
+    const { find, source, clock } = harness(() => first)
+    await find('first')
+    source.answer = down
+    await clock.advance(REFRESH.minIntervalMs)
+    const unknown = await Promise.all(Array.from({ length: 1000 }, (_, index) => outcome(find(`made-up-${index}`))))
+    assert.deepEqual(
+      [new Set(unknown), await outcome(find('first')), source.calls],
+      [new Set(['ERR_ISSUER_UNAVAILABLE']), 'found', 2],
+    )
+  })
+
   test('asks after 1, 2, 4 seconds and so on, and at least every minute', async () => {
     const { keySet, source, clock } = harness(down)
     const atSeconds: number[] = []
