@@ -5,15 +5,11 @@ import type { Secrets } from '../config/secrets.ts'
 import { DECISION_ID_RANDOM_BYTES, decisionId } from '../core/decision-id.ts'
 import { CalloutError } from '../core/errors.ts'
 import { createRequestDecoder } from '../nats/authorization-request.ts'
-import {
-  createResponseEncoder,
-  createUserJwtIssuer,
-  signingKeysByPublicKey,
-  type SigningKeys,
-} from '../nats/authorization-response.ts'
+import { createResponseEncoder, createUserJwtIssuer } from '../nats/authorization-response.ts'
 import { CalloutEndpoint } from '../nats/callout-endpoint.ts'
 import { NatsLink } from '../nats/connection.ts'
-import { createSigningKey, createXKey, type XKey } from '../nats/keys.ts'
+import { createXKey, type XKey } from '../nats/keys.ts'
+import type { Signers } from '../nats/signers.ts'
 import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
 import { createAuditWriter } from '../service/audit-writer.ts'
 import { Authorizer } from '../service/authorizer.ts'
@@ -29,6 +25,7 @@ import { createEvents } from '../telemetry/events.ts'
 import { HttpEndpoints } from '../telemetry/http.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { createSigners } from './signers.ts'
 import { SERVICE_VERSION } from './version.ts'
 
 /** Denials that were answered at once still want their row; so many may wait behind the requests in flight. */
@@ -84,15 +81,15 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   probes.push(link.probe)
   const connection = await openUnlessAborted(link, signal)
 
-  const signingKeys = signingKeysOf(secrets)
+  const signers = createSigners(config, secrets)
   const endpoint = stack.use(
     new CalloutEndpoint({
       connection,
       isConnected: () => link.connected,
       queue,
-      decode: createRequestDecoder({ issuerKeys: new Set(signingKeys.keys()), xkeys: xkeysOf(secrets), clock }),
-      encode: createResponseEncoder(signingKeys, clock),
-      handler: createAuthorizer(options, { database, verifier, signingKeys, events }),
+      decode: createRequestDecoder({ signers, xkeys: xkeysOf(secrets), clock }),
+      encode: createResponseEncoder(signers, clock),
+      handler: createAuthorizer(options, { database, verifier, signers, events }),
       answerWithinMs: config.callout.deadlineMs,
       clock,
       events,
@@ -110,12 +107,12 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
 interface Parts {
   readonly database: SpannerDatabase
   readonly verifier: OidcTokenVerifier
-  readonly signingKeys: SigningKeys
+  readonly signers: Signers
   readonly events: CalloutEvents
 }
 
 function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts): Authorizer {
-  const { database, verifier, signingKeys, events } = parts
+  const { database, verifier, signers, events } = parts
   const { callout, session, token } = config
   return new Authorizer({
     verifier,
@@ -131,7 +128,7 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
       clock,
       events,
     }),
-    userJwtIssuer: createUserJwtIssuer(signingKeys),
+    userJwtIssuer: createUserJwtIssuer(signers),
     clock,
     newDecisionId: (nowMs) => decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES)),
     random,
@@ -202,10 +199,6 @@ function awaitedPart(part: string, probes: ReadinessProbe[]): { waitingFor: (why
       probes.splice(probes.indexOf(probe), 1)
     },
   }
-}
-
-function signingKeysOf({ issuerSeeds }: Secrets): SigningKeys {
-  return signingKeysByPublicKey(issuerSeeds.map(({ seed, label }) => createSigningKey(seed, label)))
 }
 
 function xkeysOf({ xkeySeeds }: Secrets): XKey[] {

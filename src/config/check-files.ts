@@ -5,7 +5,7 @@ import { writtenPath, type Problem } from './problem.ts'
 
 type Check = (files: FileReader, path: string, name: string) => Promise<unknown>
 
-/** Every setting that names a file, `*` for each entry of a list, and what the file must hold. */
+/** Every setting that names a file, `*` for each entry of a list or map, and what the file must hold. */
 const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])[] = [
   [['nats', 'password_file'], (files, path, name) => files.password(path, name)],
   [['nats', 'nkey_seed_file'], (files, path, name) => files.seed(path, name, 'SU')],
@@ -16,6 +16,7 @@ const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])
   [['nats', 'system', 'password_file'], (files, path, name) => files.password(path, name)],
   [['callout', 'issuer_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SA')],
   [['callout', 'xkey_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SX')],
+  [['callout', 'accounts', '*', 'signing_key_seed_file'], (files, path, name) => files.seed(path, name, 'SA')],
   [['issuers', '*', 'keys', 'jwks_file'], (files, path, name) => files.readable(path, name)],
   [['issuers', '*', 'http', 'ca_file'], (files, path, name) => files.pem(path, name, 'CERTIFICATE')],
   [['issuers', '*', 'http', 'bearer_token_file'], (files, path, name) => files.password(path, name)],
@@ -49,8 +50,13 @@ function namesAt(value: unknown, path: readonly string[], walked: readonly (stri
     return typeof value === 'string' && FILE_NAME.test(value) ? [{ at: writtenPath(walked), name: value }] : []
   }
   if (key === '*') {
-    return Array.isArray(value) ? value.flatMap((entry, index) => namesAt(entry, rest, [...walked, index])) : []
+    return entriesOf(value).flatMap(([name, entry]) => namesAt(entry, rest, [...walked, name]))
   }
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return []
   return namesAt((value as Record<string, unknown>)[key], rest, [...walked, key])
+}
+
+function entriesOf(value: unknown): (readonly [name: string | number, entry: unknown])[] {
+  if (Array.isArray(value)) return [...value.entries()]
+  return typeof value === 'object' && value !== null ? Object.entries(value) : []
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { toIssuer, unchecked } from './checked-issuer.ts'
-import type { Config, NatsConfig, NatsLogin } from './config.ts'
+import type { Config, NatsConfig, NatsLogin, OperatorConfig } from './config.ts'
 import type { ConfigFile } from './schema.ts'
 import { parseListenAddress } from './url.ts'
 
@@ -15,6 +15,7 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
       issuerSeedFiles: file.callout.issuer_seed_files.map(path),
       xkeySeedFiles: file.callout.xkey_seed_files.map(path),
       accounts: new Set(Object.keys(file.callout.accounts)),
+      ...toOperator(file.callout, path),
       deadlineMs: file.callout.deadline,
       maxInFlight: file.callout.max_in_flight,
     },
@@ -27,6 +28,20 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
     http: { listen },
     log: { level: file.log.level },
   }
+}
+
+function toOperator(
+  { issuer_account: issuerAccount, accounts }: ConfigFile['callout'],
+  path: (written: string) => string,
+): { readonly operator?: OperatorConfig } {
+  if (issuerAccount === undefined) return {}
+  const accountKeys = Object.entries(accounts).map(
+    ([name, { public_key: publicKey, signing_key_seed_file: seedFile }]) => {
+      if (publicKey === undefined || seedFile === undefined) throw unchecked(`callout.accounts.${name}`)
+      return [name, { publicKey, signingKeySeedFile: path(seedFile) }] as const
+    },
+  )
+  return { operator: { issuerAccount, accountKeys: new Map(accountKeys) } }
 }
 
 function toNats(nats: ConfigFile['nats'], path: (written: string) => string): NatsConfig {

@@ -12,6 +12,8 @@ export interface Config {
     readonly xkeySeedFiles: readonly string[]
     /** Names of the accounts into which a client may be placed. */
     readonly accounts: ReadonlySet<string>
+    /** Present when nats-server runs in operator mode. */
+    readonly operator?: OperatorConfig
     readonly deadlineMs: number
     readonly maxInFlight: number
   }
@@ -35,6 +37,14 @@ export interface Config {
   readonly audit: { readonly onUnavailable: 'deny' }
   readonly http: { readonly listen: ListenAddress }
   readonly log: { readonly level: LogLevel }
+}
+
+/** Account keys, which take the place of account names in operator mode. */
+export interface OperatorConfig {
+  /** Public key of the callout account. */
+  readonly issuerAccount: string
+  /** For each of `accounts`. */
+  readonly accountKeys: ReadonlyMap<string, { readonly publicKey: string; readonly signingKeySeedFile: string }>
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'

@@ -1,6 +1,6 @@
 /**
- * Checks of nkey seeds without taking them into use, so that a wrong file is found before anything starts. Encoding:
- * base32 of two prefix bytes, 32 bytes of seed and a CRC-16 (nats-io/nkeys `README.md` and `crc16.go`).
+ * Checks of nkeys without taking them into use, so that a wrong one is found before anything starts. Encoding: base32 of
+ * one prefix byte (a public key) or two (a seed), 32 bytes of key and a CRC-16 (nats-io/nkeys `README.md`, `crc16.go`).
  */
 
 const KINDS = { SA: 'an account seed', SU: 'a user seed', SX: 'a curve seed', SO: 'an operator seed' } as const
@@ -9,6 +9,8 @@ export type SeedPrefix = keyof typeof KINDS
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 /** 36 bytes in base32 without padding. */
 const SEED_CHARACTERS = 58
+/** 35 bytes. */
+const PUBLIC_KEY_CHARACTERS = 56
 
 /**
  * What is wrong with a seed of the wanted kind, or undefined. The message never holds a character of it beyond its
@@ -22,8 +24,20 @@ export function problemOfSeed(seed: string, wanted: SeedPrefix): string | undefi
   }
   const bytes = decodeBase32(seed)
   if (seed.length !== SEED_CHARACTERS || bytes === undefined) return `holds a damaged seed (wrong length or alphabet)`
-  const checksum = (bytes.at(-2) ?? 0) | ((bytes.at(-1) ?? 0) << 8)
-  return crc16(bytes.subarray(0, -2)) === checksum ? undefined : 'holds a damaged seed (wrong checksum)'
+  return hasChecksum(bytes) ? undefined : 'holds a damaged seed (wrong checksum)'
+}
+
+/** What is wrong with the public key of an account, or undefined. Seeds are not repeated in the message. */
+export function problemOfAccountKey(key: string): string | undefined {
+  if (/^S[ANOCUX]/.test(key)) return 'must be a public key (A…), not a seed'
+  const bytes = key.startsWith('A') && key.length === PUBLIC_KEY_CHARACTERS ? decodeBase32(key) : undefined
+  // 'A' stands for five zero bits; the other three of the prefix byte have to be zero as well.
+  if (bytes?.[0] !== 0) return 'must be the public key of an account (A…, 56 characters)'
+  return hasChecksum(bytes) ? undefined : 'is a damaged key (wrong checksum)'
+}
+
+function hasChecksum(bytes: Uint8Array): boolean {
+  return crc16(bytes.subarray(0, -2)) === ((bytes.at(-2) ?? 0) | ((bytes.at(-1) ?? 0) << 8))
 }
 
 function decodeBase32(text: string): Uint8Array | undefined {

@@ -28,6 +28,8 @@ function* settingsOf(schema: z.core.$ZodType, path: string, fallback: string): G
       default: notes.default ?? defaultOf(schema, fallback),
       meaning: notes.meaning,
     }
+    // A map of names to settings of their own.
+    if (def.type === 'record' && isSection(def.valueType)) yield* settingsOf(def.valueType, `${path}.<name>`, fallback)
   } else if (def.type === 'prefault') {
     yield* settingsOf(def.innerType, path, fallback)
   } else if (def.type === 'optional') {
@@ -43,6 +45,10 @@ function* settingsOf(schema: z.core.$ZodType, path: string, fallback: string): G
   } else {
     throw new TypeError(`the setting ${path} has no notes`)
   }
+}
+
+function isSection(schema: z.core.$ZodType): boolean {
+  return (schema as z.core.$ZodTypes)._zod.def.type === 'object'
 }
 
 function defaultOf(schema: z.core.$ZodType, fallback: string): string {

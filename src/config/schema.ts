@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { accountKey, accountsSchema, checkModeOfAccounts } from './account-schema.ts'
 import { issuersSchema } from './issuer-schema.ts'
 import {
   choice,
@@ -78,42 +79,40 @@ const nats = z
     when: evenIfIncomplete,
   })
 
-const callout = z.strictObject({
-  issuer_seed_files: setting(
-    distinctList(file(), { min: 1, max: ENTRIES_MAX }),
-    'list of files',
-    'Account nkey seeds (`SA…`) that sign; several during a rotation, the request names the one to use.',
-  ),
-  xkey_seed_files: setting(
-    distinctList(file(), { min: 0, max: ENTRIES_MAX }).prefault([]),
-    'list of files',
-    'Curve nkey seeds (`SX…`) that open sealed requests; when set, requests in the clear are refused.',
-  ),
-  accounts: setting(
-    z
-      .record(
-        z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,128}$/u, 'must be 1 to 128 characters without white space'),
-        z.strictObject({}),
-      )
-      .refine((accounts) => Object.keys(accounts).length > 0, 'needs at least one account, such as { APP: {} }'),
-    'map of names to {}',
-    'The accounts into which clients may be placed; nats-server itself sets no limit.',
-  ),
-  deadline: setting(
-    duration({
-      minMs: 200,
-      maxMs: 1_900,
-      why: 'nats-server gives up after 2 s by default and pings then, which some clients take for a broken answer',
-    }).prefault('1500ms'),
-    'duration',
-    'For a whole request, from 200ms to 1900ms: nats-server gives up after 2 s and sends its first PING then.',
-  ),
-  max_in_flight: setting(
-    z.int('must be a whole number').min(1, 'must be at least 1').max(65_536, 'must be at most 65536').prefault(1024),
-    'number',
-    'Requests worked on at once; more are refused at once with `overloaded`.',
-  ),
-})
+const callout = z
+  .strictObject({
+    issuer_seed_files: setting(
+      distinctList(file(), { min: 1, max: ENTRIES_MAX }),
+      'list of files',
+      'Account nkey seeds (`SA…`) that sign; several during a rotation, the request names the one to use. Operator mode: one.',
+    ),
+    issuer_account: setting(
+      accountKey().optional(),
+      'A…',
+      'Operator mode: the public key of the callout account, of which the seed is a signing key or its own.',
+    ),
+    xkey_seed_files: setting(
+      distinctList(file(), { min: 0, max: ENTRIES_MAX }).prefault([]),
+      'list of files',
+      'Curve nkey seeds (`SX…`) that open sealed requests; when set, requests in the clear are refused.',
+    ),
+    accounts: accountsSchema,
+    deadline: setting(
+      duration({
+        minMs: 200,
+        maxMs: 1_900,
+        why: 'nats-server gives up after 2 s by default and pings then, which some clients take for a broken answer',
+      }).prefault('1500ms'),
+      'duration',
+      'For a whole request, from 200ms to 1900ms: nats-server gives up after 2 s and sends its first PING then.',
+    ),
+    max_in_flight: setting(
+      z.int('must be a whole number').min(1, 'must be at least 1').max(65_536, 'must be at most 65536').prefault(1024),
+      'number',
+      'Requests worked on at once; more are refused at once with `overloaded`.',
+    ),
+  })
+  .superRefine(checkModeOfAccounts, { when: evenIfIncomplete })
 
 const token = z.strictObject({
   sources: setting(

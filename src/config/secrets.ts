@@ -1,7 +1,7 @@
-import type { Config, IssuerConfig, NatsConfig } from './config.ts'
+import type { Config, IssuerConfig, NatsConfig, OperatorConfig } from './config.ts'
 import { FileReader } from './file-reader.ts'
 import type { SeedPrefix } from './nkey-seed.ts'
-import type { Problem } from './problem.ts'
+import { writtenPath, type Problem } from './problem.ts'
 
 /** What the files hold that the configuration points at. Kept apart from `Config`, which may be logged. */
 export interface Secrets {
@@ -15,6 +15,8 @@ export interface Secrets {
   readonly issuerSeeds: readonly LabelledSeed[]
   /** Curve nkey seeds (`SX…`), in the order of the configuration. */
   readonly xkeySeeds: readonly LabelledSeed[]
+  /** Operator mode: the account nkey seed (`SA…`) for each of `callout.accounts`. */
+  readonly accountSeeds: ReadonlyMap<string, LabelledSeed>
 }
 
 /** `label` is the path of the file, for messages. */
@@ -47,6 +49,7 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
   const systemPassword = system && (await files.password('nats.system.password_file', system.passwordFile))
   const issuerSeeds = await readSeeds('callout.issuer_seed_files', config.callout.issuerSeedFiles, 'SA', files)
   const xkeySeeds = await readSeeds('callout.xkey_seed_files', config.callout.xkeySeedFiles, 'SX', files)
+  const accountSeeds = await readAccountSeeds(config.callout.operator, files)
   for (const [index, issuer] of config.issuers.entries()) await checkIssuerFiles(`issuers[${index}]`, issuer, files)
   const { problems, warnings } = files
   if (problems.length > 0) return { problems, warnings }
@@ -58,6 +61,7 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
     },
     issuerSeeds,
     xkeySeeds,
+    accountSeeds,
   }
   return { secrets, warnings }
 }
@@ -105,6 +109,18 @@ async function readSeeds(
       files.problems.push({ path: `${path}[${index}]`, message: `holds the same seed as another entry: ${label}` })
     }
     seeds.push({ seed, label })
+  }
+  return seeds
+}
+
+async function readAccountSeeds(
+  operator: OperatorConfig | undefined,
+  files: FileReader,
+): Promise<ReadonlyMap<string, LabelledSeed>> {
+  const seeds = new Map<string, LabelledSeed>()
+  for (const [name, { signingKeySeedFile: label }] of operator?.accountKeys ?? []) {
+    const path = writtenPath(['callout', 'accounts', name, 'signing_key_seed_file'])
+    seeds.set(name, { seed: await files.seed(path, label, 'SA'), label })
   }
   return seeds
 }

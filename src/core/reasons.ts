@@ -58,6 +58,7 @@ export const ABORT_CODES = {
   request_issuer_invalid: 'the issuer is not the server that the request names',
   request_audience_invalid: 'the audience is not nats-authorization-request',
   request_subject_unknown: 'the request is meant for an issuer whose seed we do not hold',
+  request_operator_mode: 'nats-server runs in operator mode, but callout.issuer_account is not set',
   request_expired: 'the request lies outside its validity window',
   request_replayed: 'the same request was seen before',
 } as const

@@ -36,6 +36,8 @@ export interface AuthorizationClaims {
       readonly auth_token?: string
       readonly user?: string
       readonly pass?: string
+      /** Operator mode: the sentinel. */
+      readonly jwt?: string
       readonly lang?: string
       readonly version?: string
     }
@@ -62,7 +64,7 @@ export function isAuthorizationClaims(claims: JwtClaims): claims is JwtClaims & 
     isWholeNumber(client['id']) &&
     hasStrings(client, ['kind'], ['host', 'type', 'name']) &&
     isObject(connect) &&
-    hasStrings(connect, [], ['auth_token', 'user', 'pass', 'lang', 'version']) &&
+    hasStrings(connect, [], ['auth_token', 'user', 'pass', 'jwt', 'lang', 'version']) &&
     (tls === undefined || isClientTls(tls))
   )
 }

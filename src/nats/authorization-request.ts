@@ -3,12 +3,13 @@ import type { AuthorizationRequest } from '../core/request.ts'
 import type { Clock } from '../service/ports.ts'
 import { isAuthorizationClaims, toAuthorizationRequest } from './authorization-claims.ts'
 import type { AuthorizationClaims } from './authorization-claims.ts'
-import { decodeJwt } from './jwt.ts'
+import { decodeJwt, parseJwt } from './jwt.ts'
 import type { JwtDefect } from './jwt.ts'
 import { isSealed } from './keys.ts'
 import type { XKey } from './keys.ts'
 import { createServerKeys } from './nkey.ts'
 import { createReplayGuard } from './replay-guard.ts'
+import type { Signers } from './signers.ts'
 
 /** The header in which a server names the curve key that it sealed the request with (`server/auth_callout.go`). */
 export const SERVER_XKEY_HEADER = 'Nats-Server-Xkey'
@@ -39,8 +40,7 @@ export type DecodedRequest =
 export type DecodeRequest = (data: Uint8Array, serverXKey: string | undefined) => DecodedRequest
 
 export interface RequestDecoderOptions {
-  /** Public keys of the issuers whose seeds we hold. */
-  readonly issuerKeys: ReadonlySet<string>
+  readonly signers: Pick<Signers, 'mode' | 'issuerKeys'>
   /** When there is one, requests in the clear are refused; without one, sealed requests. Several during a rotation. */
   readonly xkeys: readonly XKey[]
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
@@ -54,7 +54,7 @@ export interface RequestDecoderOptions {
  * subject is the doing of nats-server. Source of the checks: nats-server `server/auth_callout.go`, ADR-26.
  */
 export function createRequestDecoder(options: RequestDecoderOptions): DecodeRequest {
-  const { issuerKeys, xkeys, clock } = options
+  const { signers, xkeys, clock } = options
   const serverKeys = createServerKeys()
   const replays = createReplayGuard({ windowMs: REPLAY_WINDOW_MS, monotonicMs: () => clock.monotonicMs() })
 
@@ -67,7 +67,7 @@ export function createRequestDecoder(options: RequestDecoderOptions): DecodeRequ
     if ('defect' in decoded) return { aborted: ABORT_OF_DEFECT[decoded.defect] }
     const { claims } = decoded
     if (!isAuthorizationClaims(claims)) return { aborted: 'request_malformed' }
-    const aborted = firstFailure(claims, serverXKey, issuerKeys, clock.nowMs() / 1000)
+    const aborted = firstFailure(claims, serverXKey, signers, clock.nowMs() / 1000)
     if (aborted !== undefined) return { aborted }
     const request = toAuthorizationRequest(claims)
     if (!replays.admit(`${request.server.id} ${request.userNkey}`)) return { aborted: 'request_replayed' }
@@ -107,7 +107,7 @@ function looksLikeJwt(data: Uint8Array): boolean {
 function firstFailure(
   claims: AuthorizationClaims,
   serverXKey: string | undefined,
-  issuerKeys: ReadonlySet<string>,
+  { mode, issuerKeys }: RequestDecoderOptions['signers'],
   nowSeconds: number,
 ): AbortCode | undefined {
   if (claims.iss !== claims.nats.server_id.id) return 'request_issuer_invalid'
@@ -115,7 +115,22 @@ function firstFailure(
   if (!issuerKeys.has(claims.sub)) return 'request_subject_unknown'
   if (claims.nats.server_id.xkey !== serverXKey) return 'request_xkey_mismatch'
   if (!isTimely(claims, nowSeconds)) return 'request_expired'
+  if (mode !== 'operator' && isOfOperatorMode(claims)) return 'request_operator_mode'
   return undefined
+}
+
+/**
+ * In operator mode a client is a user of the callout account, its sentinel, until we have answered. A user JWT without
+ * `issuer_account`, as server-configuration mode wants it, would leave the client in that account, where the requests
+ * of all others arrive. In server-configuration mode only an MQTT client can have a JWT here, which it made up itself.
+ */
+function isOfOperatorMode({ sub, nats }: AuthorizationClaims): boolean {
+  const { jwt } = nats.connect_opts
+  if (jwt === undefined) return false
+  const sentinel = parseJwt(Buffer.from(jwt, 'utf8'))?.claims
+  if (sentinel === undefined) return true
+  const { issuer_account: account = sentinel['iss'] } = (sentinel['nats'] ?? {}) as { issuer_account?: unknown }
+  return account === sub
 }
 
 /**

@@ -6,34 +6,30 @@ import { parseSubjectPattern, problemOfQueue } from '../core/subject.ts'
 import type { Answer, Clock, UserJwtIssuer } from '../service/ports.ts'
 import { encodeJwt, parseJwt } from './jwt.ts'
 import type { JwtClaims } from './jwt.ts'
-import type { SigningKey } from './keys.ts'
+import type { Signer, Signers } from './signers.ts'
 
 const CLAIMS_VERSION = 2
 /** `jwt.NoLimit`; zero would be a limit. nats-server does not enforce these on callout users, other tools read them. */
 const NO_LIMIT = -1
 
-/** The issuer keys whose seeds we hold, by their public key. */
-export type SigningKeys = ReadonlyMap<string, SigningKey>
-
 export type EncodeResponse = (request: AuthorizationRequest, answer: Answer) => Uint8Array
 
-export function signingKeysByPublicKey(keys: readonly SigningKey[]): SigningKeys {
-  return new Map(keys.map((key) => [key.publicKey, key]))
-}
-
 /**
- * Makes user JWTs for server-configuration mode: `aud` is the account's name, `iss` the issuer that the request asked
- * for, `jti` the id of the decision, `iat` its time. Subjects are checked again, since nats-server drops a deny entry
- * that it cannot parse and takes empty lists for full access; the encoded JWT is read back and compared. Its signature
- * is not verified again: nats-server refuses a bad one. Throws `TypeError` on what no correct decision contains,
- * `RangeError` when the JWT is too large.
+ * Makes user JWTs: `jti` is the id of the decision, `iat` its time. The account is named by `aud` in
+ * server-configuration mode and by `issuer_account` in operator mode, where nats-server does not look at `aud`. Subjects
+ * are checked again, since nats-server drops a deny entry that it cannot parse and takes empty lists for full access;
+ * the encoded JWT is read back and compared. Its signature is not verified again: nats-server refuses a bad one. Throws
+ * `TypeError` on what no correct decision contains, `RangeError` when the JWT is too large.
+ *
+ * The permissions are always written out. A scoped signing key, which would replace them by its template, is therefore
+ * refused by nats-server: the template lies in the account JWT and may change after the decision is on record.
  */
-export function createUserJwtIssuer(signingKeys: SigningKeys): UserJwtIssuer {
+export function createUserJwtIssuer(signers: Signers): UserJwtIssuer {
   return {
     issue(allow, request, userName) {
-      const key = signingKeyFor(request, signingKeys)
-      const claims = userClaims(allow, request, userName, key.publicKey)
-      const userJwt = encodeJwt(claims, key)
+      const signer = signers.ofUserJwt(request, allow.account)
+      const claims = userClaims(allow, request, userName, signer)
+      const userJwt = encodeJwt(claims, signer.key)
       const readBack = parseJwt(Buffer.from(userJwt, 'latin1'))
       if (!isDeepStrictEqual(readBack?.claims, claims))
         throw new TypeError('the user JWT does not say what was decided')
@@ -46,29 +42,29 @@ export function createUserJwtIssuer(signingKeys: SigningKeys): UserJwtIssuer {
  * Makes the encoder of authorization responses (nats-io/jwt `v2/authorization_claims.go`). Answers are in the clear;
  * see `Seal`.
  */
-export function createResponseEncoder(signingKeys: SigningKeys, clock: Pick<Clock, 'nowMs'>): EncodeResponse {
+export function createResponseEncoder(signers: Signers, clock: Pick<Clock, 'nowMs'>): EncodeResponse {
   return (request, answer) => {
+    const { key, issuerAccount } = signers.ofResponse(request)
     const claims = {
       sub: request.userNkey,
       aud: request.server.id,
       iat: Math.floor(clock.nowMs() / 1000),
       nats: {
         ...('allow' in answer ? { jwt: answer.allow } : { error: answer.deny }),
+        ...issuerAccountClaim(issuerAccount),
         type: 'authorization_response',
         version: CLAIMS_VERSION,
       },
     }
-    return Buffer.from(encodeJwt(claims, signingKeyFor(request, signingKeys)), 'latin1')
+    return Buffer.from(encodeJwt(claims, key), 'latin1')
   }
 }
 
-function signingKeyFor(request: AuthorizationRequest, signingKeys: SigningKeys): SigningKey {
-  const key = signingKeys.get(request.issuerKey)
-  if (key === undefined) throw new TypeError('the request names an issuer whose seed is not loaded')
-  return key
+function issuerAccountClaim(issuerAccount: string | undefined): { readonly issuer_account?: string } {
+  return issuerAccount === undefined ? {} : { issuer_account: issuerAccount }
 }
 
-function userClaims(allow: Allow, request: AuthorizationRequest, userName: string, issuer: string): JwtClaims {
+function userClaims(allow: Allow, request: AuthorizationRequest, userName: string, signer: Signer): JwtClaims {
   const iat = Math.floor(allow.decidedAtMs / 1000)
   requireText('user name', userName)
   requireText('account', allow.account)
@@ -78,7 +74,7 @@ function userClaims(allow: Allow, request: AuthorizationRequest, userName: strin
   }
   const { publish, subscribe } = checkedPermissions(allow.permissions)
   return {
-    iss: issuer,
+    iss: signer.key.publicKey,
     jti: allow.id,
     sub: request.userNkey,
     aud: allow.account,
@@ -93,6 +89,7 @@ function userClaims(allow: Allow, request: AuthorizationRequest, userName: strin
       subs: NO_LIMIT,
       data: NO_LIMIT,
       payload: NO_LIMIT,
+      ...issuerAccountClaim(signer.issuerAccount),
     },
   }
 }

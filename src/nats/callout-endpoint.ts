@@ -23,6 +23,7 @@ const KEY_TROUBLES: ReadonlySet<AbortCode> = new Set([
   'request_sealed',
   'request_seal_invalid',
   'request_subject_unknown',
+  'request_operator_mode',
 ])
 
 export interface CalloutEndpointOptions {

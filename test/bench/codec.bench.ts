@@ -1,11 +1,8 @@
 import { decode, encodeAuthorizationResponse, encodeUser } from '@nats-io/jwt'
 import type { Allow } from '../../src/core/decision.ts'
 import { createRequestDecoder } from '../../src/nats/authorization-request.ts'
-import {
-  createResponseEncoder,
-  createUserJwtIssuer,
-  signingKeysByPublicKey,
-} from '../../src/nats/authorization-response.ts'
+import { createResponseEncoder, createUserJwtIssuer } from '../../src/nats/authorization-response.ts'
+import { serverConfigurationSigners } from '../../src/nats/signers.ts'
 import { NOW_MS, NOW_SECONDS } from '../support/builders.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { aForge, aUserNkey, anIssuer, anXKey } from '../support/nats.ts'
@@ -45,11 +42,11 @@ function benchOurs(isSealed: boolean): Microseconds {
   const xkey = anXKey()
   const forge = aForge(issuer.key.publicKey)
   const clock = new ManualClock()
-  const signingKeys = signingKeysByPublicKey([issuer.key])
-  const userJwts = createUserJwtIssuer(signingKeys)
-  const encode = createResponseEncoder(signingKeys, clock)
+  const signers = serverConfigurationSigners([issuer.key])
+  const userJwts = createUserJwtIssuer(signers)
+  const encode = createResponseEncoder(signers, clock)
   const xkeys = isSealed ? [xkey.key] : []
-  const decoderOptions = { issuerKeys: new Set(signingKeys.keys()), xkeys, clock }
+  const decoderOptions = { signers, xkeys, clock }
   const header = isSealed ? forge.xkey.key.publicKey : undefined
   const messages = Array.from({ length: REQUESTS }, () => {
     const change = { nats: { user_nkey: aUserNkey() } }

@@ -8,11 +8,8 @@ import type { Allow } from '../../src/core/decision.ts'
 import type { Permissions } from '../../src/core/permissions.ts'
 import type { AuthorizationRequest } from '../../src/core/request.ts'
 import { createRequestDecoder } from '../../src/nats/authorization-request.ts'
-import {
-  createResponseEncoder,
-  createUserJwtIssuer,
-  signingKeysByPublicKey,
-} from '../../src/nats/authorization-response.ts'
+import { createResponseEncoder, createUserJwtIssuer } from '../../src/nats/authorization-response.ts'
+import { serverConfigurationSigners, type Signers } from '../../src/nats/signers.ts'
 import type { Answer, Respond } from '../../src/service/ports.ts'
 import { CalloutEndpoint } from '../../src/nats/callout-endpoint.ts'
 import { NatsLink } from '../../src/nats/connection.ts'
@@ -200,7 +197,9 @@ export type Allowing = (script?: Script) => Answer
 export interface ServiceOptions {
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
   readonly url: string
-  readonly issuer: SigningKey
+  /** Server-configuration mode, unless `signers` are given. */
+  readonly issuer?: SigningKey
+  readonly signers?: Signers
   readonly xkeys?: readonly XKey[]
   readonly handler: ScriptedHandler
   readonly answerWithinMs?: number
@@ -229,18 +228,18 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     events,
   })
   const connection = await link.open()
-  const signingKeys = signingKeysByPublicKey([options.issuer])
-  const userJwts = createUserJwtIssuer(signingKeys)
+  const signers = options.signers ?? serverConfigurationSigners(options.issuer === undefined ? [] : [options.issuer])
+  const userJwts = createUserJwtIssuer(signers)
   const endpoint = new CalloutEndpoint({
     connection,
     isConnected: () => link.connected,
     queue: 'callout',
     decode: createRequestDecoder({
-      issuerKeys: new Set(signingKeys.keys()),
+      signers,
       xkeys: options.xkeys ?? [],
       clock: systemClock,
     }),
-    encode: createResponseEncoder(signingKeys, systemClock),
+    encode: createResponseEncoder(signers, systemClock),
     handler: {
       handle(request, _receivedAtMs, _openMs, respond) {
         requests.push(request)

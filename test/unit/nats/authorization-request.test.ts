@@ -11,7 +11,8 @@ import {
 } from '../../../src/nats/authorization-request.ts'
 import type { DecodedRequest } from '../../../src/nats/authorization-request.ts'
 import { encodeJwt } from '../../../src/nats/jwt.ts'
-import type { XKey } from '../../../src/nats/keys.ts'
+import type { SigningKey, XKey } from '../../../src/nats/keys.ts'
+import { operatorSigners, serverConfigurationSigners } from '../../../src/nats/signers.ts'
 import { NOW_SECONDS } from '../../support/builders.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { aForge, aUserNkey, anIssuer, anXKey, signerOf } from '../../support/nats.ts'
@@ -22,7 +23,7 @@ const forge = aForge(issuer.key.publicKey)
 const ours = anXKey()
 
 function aDecoder(xkeys: readonly XKey[] = [], clock = new ManualClock()) {
-  return createRequestDecoder({ issuerKeys: new Set([issuer.key.publicKey]), xkeys, clock })
+  return createRequestDecoder({ signers: serverConfigurationSigners([issuer.key]), xkeys, clock })
 }
 
 function decode(data: Uint8Array, header?: string, xkeys: readonly XKey[] = []): DecodedRequest {
@@ -106,14 +107,37 @@ suite('a genuine request', () => {
   })
 
   test('is accepted for each issuer whose seed is loaded', () => {
-    const other = anIssuer().key.publicKey
-    const decoder = createRequestDecoder({
-      issuerKeys: new Set([issuer.key.publicKey, other]),
-      xkeys: [],
-      clock: new ManualClock(),
-    })
-    assert.equal(requestOf(decoder(forge.request({ sub: other }), undefined)).issuerKey, other)
+    const other = anIssuer().key
+    const signers = serverConfigurationSigners([issuer.key, other])
+    const decoder = createRequestDecoder({ signers, xkeys: [], clock: new ManualClock() })
+    assert.equal(requestOf(decoder(forge.request({ sub: other.publicKey }), undefined)).issuerKey, other.publicKey)
     assert.equal(requestOf(decoder(forge.request(), undefined)).issuerKey, issuer.key.publicKey)
+  })
+})
+
+suite('a request with a NATS JWT of the client', () => {
+  const sentinelOf = (issuedBy: SigningKey, nats: object): ClaimsChange => ({
+    nats: { connect_opts: { jwt: encodeJwt({ sub: aUserNkey(), nats: { type: 'user', ...nats } }, issuedBy) } },
+  })
+  const inOperatorMode: [string, ClaimsChange][] = [
+    ['issued by the callout account itself', sentinelOf(issuer.key, {})],
+    ['issued by a signing key of it', sentinelOf(anIssuer().key, { issuer_account: issuer.key.publicKey })],
+    ['that cannot be read', { nats: { connect_opts: { jwt: 'a.b.c' } } }],
+  ]
+  for (const [what, change] of inOperatorMode) {
+    test(`${what} is not answered in server-configuration mode, which would place it in that account`, () => {
+      assertAborted(decode(forge.request(change)), 'request_operator_mode')
+    })
+
+    test(`${what} is accepted in operator mode`, () => {
+      const signers = operatorSigners({ publicKey: issuer.key.publicKey, key: anIssuer().key }, new Map())
+      const decoder = createRequestDecoder({ signers, xkeys: [], clock: new ManualClock() })
+      requestOf(decoder(forge.request(change), undefined))
+    })
+  }
+
+  test('of another account is the password of an MQTT client, and judged as that', () => {
+    requestOf(decode(forge.request(sentinelOf(anIssuer().key, {}))))
   })
 })
 

@@ -4,11 +4,8 @@ import { decode } from '@nats-io/jwt'
 import fc from 'fast-check'
 import type { Allow } from '../../../src/core/decision.ts'
 import type { Permissions } from '../../../src/core/permissions.ts'
-import {
-  createResponseEncoder,
-  createUserJwtIssuer,
-  signingKeysByPublicKey,
-} from '../../../src/nats/authorization-response.ts'
+import { createResponseEncoder, createUserJwtIssuer } from '../../../src/nats/authorization-response.ts'
+import { operatorSigners, serverConfigurationSigners } from '../../../src/nats/signers.ts'
 import { JWT_BYTES_MAX, parseJwt } from '../../../src/nats/jwt.ts'
 import { NOW_MS, NOW_SECONDS, aRequest } from '../../support/builders.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -16,10 +13,21 @@ import { anIssuer } from '../../support/nats.ts'
 
 const first = anIssuer()
 const second = anIssuer()
-const signingKeys = signingKeysByPublicKey([first.key, second.key])
-const issuer = createUserJwtIssuer(signingKeys)
-const encode = createResponseEncoder(signingKeys, new ManualClock())
+const signers = serverConfigurationSigners([first.key, second.key])
+const issuer = createUserJwtIssuer(signers)
+const encode = createResponseEncoder(signers, new ManualClock())
 const request = aRequest({ issuerKey: first.key.publicKey })
+
+const [app, ops] = [anIssuer(), anIssuer()]
+const opsAccount = anIssuer().key.publicKey
+const operator = operatorSigners(
+  { publicKey: first.key.publicKey, key: second.key },
+  new Map([
+    ['APP', { publicKey: app.key.publicKey, key: app.key }],
+    ['OPS', { publicKey: opsAccount, key: ops.key }],
+  ]),
+)
+const operatorIssuer = createUserJwtIssuer(operator)
 
 const CLOSED = { allow: [], deny: ['>'] }
 
@@ -43,6 +51,10 @@ function withPermissions(change: Partial<Permissions>): Allow {
 
 function claimsOf(jwt: string | Uint8Array) {
   return parseJwt(Buffer.from(jwt))?.claims
+}
+
+function pick(claims: unknown, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(claims ?? {}).filter(([name]) => names.includes(name)))
 }
 
 suite('a user JWT', () => {
@@ -70,6 +82,27 @@ suite('a user JWT', () => {
   test('is signed by the issuer that the request asks for', () => {
     const jwt = issuer.issue(anAllow(), aRequest({ issuerKey: second.key.publicKey }), 'alice')
     assert.equal(decode(jwt).iss, second.key.publicKey)
+  })
+
+  test('names its account by a key in operator mode, where a key of that account signs', () => {
+    const { iss, nats } = claimsOf(operatorIssuer.issue(anAllow({ account: 'OPS' }), request, 'alice')) ?? {}
+    assert.equal(iss, ops.key.publicKey)
+    assert.deepEqual(pick(nats, ['issuer_account']), { issuer_account: opsAccount })
+  })
+
+  test('says so as well when the key is that of the account itself, which would be taken for the place otherwise', () => {
+    const { iss, nats } = claimsOf(operatorIssuer.issue(anAllow(), request, 'alice')) ?? {}
+    assert.equal(iss, app.key.publicKey)
+    assert.deepEqual(pick(nats, ['issuer_account']), { issuer_account: app.key.publicKey })
+  })
+
+  test('always holds permissions, so that nats-server refuses it under a scoped signing key', () => {
+    const { nats } = claimsOf(operatorIssuer.issue(withPermissions({}), request, 'alice')) ?? {}
+    assert.deepEqual({ pub: { deny: ['>'] }, sub: { deny: ['>'] } }, pick(nats, ['pub', 'sub']))
+  })
+
+  test('is not made for an account without a key', () => {
+    assert.throws(() => operatorIssuer.issue(anAllow({ account: 'SYS' }), request, 'alice'), TypeError)
   })
 
   test('keeps the permissions of any decision as they are', () => {
@@ -158,6 +191,25 @@ suite('an authorization response', () => {
       ...envelope,
       nats: { type: 'authorization_response', version: 2, error: 'no_grants 018bcfe5' },
     })
+  })
+
+  test('is signed for the callout account in operator mode', () => {
+    const response = createResponseEncoder(operator, new ManualClock())(request, { deny: 'no_grants 018bcfe5' })
+    assert.deepEqual(claimsOf(response), {
+      ...envelope,
+      iss: second.key.publicKey,
+      nats: {
+        type: 'authorization_response',
+        version: 2,
+        error: 'no_grants 018bcfe5',
+        issuer_account: first.key.publicKey,
+      },
+    })
+  })
+
+  test('is not made for another callout account', () => {
+    const elsewhere = aRequest({ issuerKey: opsAccount })
+    assert.throws(() => createResponseEncoder(operator, new ManualClock())(elsewhere, { deny: 'x' }), TypeError)
   })
 
   test('is verified by @nats-io/jwt', () => {
