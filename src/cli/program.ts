@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { checkConfig } from './config-command.ts'
 import { reportFailure } from './failure-report.ts'
 import type { GrantOptions, GrantSelection } from './grant-input.ts'
-import { EXIT, type CliIo } from './io.ts'
+import { EXIT, usageFailure, type CliIo } from './io.ts'
 import { generateKeys, type KeysOptions } from './keys-command.ts'
 import type { OutputFormat } from './table.ts'
 import type { ExplainOptions } from './token-command.ts'
@@ -194,8 +194,19 @@ function addKeysCommands(program: Command, io: CliIo, choose: (command: Run) => 
     .description('make issuer, xkey and passwords, and print what nats-server.conf needs')
     .option('--dir <folder>', 'where to write them, mode 0600', 'secrets')
     .option('--force', 'replace files that are there; clients are locked out until nats-server has the new ones')
-    .addHelpText('after', '\nWrites issuer.nk, xkey.nk, auth.password, sys.password and nats-server.keys.conf.\n')
-    .action((options: KeysOptions) => choose(() => generateKeys(options, io)))
+    .option('--operator', 'for a nats-server in operator mode: all of its keys, JWTs and creds as well')
+    .option('--accounts <names>', 'with --operator: accounts of the clients, separated by commas (default: APP,OPS)')
+    .addHelpText('after', KEYS_HELP)
+    .action((options: KeysOptions & { readonly operator?: boolean; readonly accounts?: string }) =>
+      choose(async () => {
+        if (options.operator !== true) {
+          if (options.accounts !== undefined) throw usageFailure('--accounts goes with --operator')
+          return generateKeys(options, io)
+        }
+        const { generateOperatorKeys } = await import('./operator-keys-command.ts')
+        return generateOperatorKeys(options, io)
+      }),
+    )
 }
 
 function addTokenCommands(program: Command, configFile: ConfigFileOf, io: CliIo, choose: (command: Run) => void): void {
@@ -234,6 +245,14 @@ Exit codes:
   5  a dependency did not answer; try again
 
 Environment: CALLOUT_CONFIG, NO_COLOR, SPANNER_EMULATOR_HOST, GOOGLE_APPLICATION_CREDENTIALS
+`
+
+const KEYS_HELP = `
+Writes issuer.nk, xkey.nk, auth.password, sys.password and nats-server.keys.conf.
+
+With --operator: issuer.nk, xkey.nk, service.creds and account-<name>.nk for the service, nats-server.jwts.conf for
+nats-server, sys.creds for administrators, sentinel.creds for clients that bring their own, and a folder "offline"
+with the identities of operator and accounts, which no running process needs.
 `
 
 const ADD_HELP = `
