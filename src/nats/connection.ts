@@ -205,7 +205,8 @@ function authentication(credentials: NatsCredentials): NodeConnectionOptions {
 
 /** The library reads the creds at each login, too late to tell the operator; so it reads them once here. */
 function checkedCreds({ creds, label }: Extract<NatsCredentials, { kind: 'creds' }>): Authenticator {
-  const authenticator = credsAuthenticator(Buffer.from(creds, 'utf8'))
+  // The library wants a line break after the last line.
+  const authenticator = credsAuthenticator(Buffer.from(`${creds}\n`, 'utf8'))
   try {
     authenticator('')
   } catch (cause) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createOperatorKeys, encodeOperatorSetup } from '../../../src/cli/operator-setup.ts'
 import { NatsLink } from '../../../src/nats/connection.ts'
 import type { NatsCredentials } from '../../../src/nats/connection.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -25,4 +26,9 @@ test('creds without a JWT or a seed are refused by the name of their file', () =
       message: 'secrets/auth.creds: not a creds file with a user JWT and a user seed',
     })
   }
+})
+
+test('creds are accepted without the line break at their end, as files are read', async () => {
+  const { serviceCreds } = await encodeOperatorSetup(createOperatorKeys([]))
+  aLink({ kind: 'creds', creds: serviceCreds.trimEnd(), label: 'secrets/auth.creds' })
 })
