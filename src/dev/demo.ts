@@ -17,6 +17,8 @@ export interface DemoOptions {
   readonly signal: AbortSignal
   /** Ends after the transcript. */
   readonly once: boolean
+  /** Runs nats-server in operator mode. */
+  readonly operator: boolean
 }
 
 /**
@@ -50,14 +52,14 @@ export async function performDemo(options: DemoOptions): Promise<number> {
   return once ? 1 : 0
 }
 
-async function startStack({ io, signal }: DemoOptions): Promise<LocalStack> {
+async function startStack({ io, signal, operator }: DemoOptions): Promise<LocalStack> {
   signal.throwIfAborted()
   const startedAt = performance.now()
   const progress = (line: string): void => {
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     io.stdout.write(`  ${seconds.padStart(4)} s  ${line}\n`)
   }
-  const stack = await startLocalStack({ progress, signal, provider: DEMO_PROVIDER })
+  const stack = await startLocalStack({ progress, signal, operator, provider: DEMO_PROVIDER })
   progress('everything is ready')
   return stack
 }

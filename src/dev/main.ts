@@ -13,12 +13,19 @@ const INTRODUCTION = `
   All of it is real and runs on this machine alone; nothing is installed, and nothing stays when it ends.
 `
 
+interface MainOptions {
+  /** Ends after the transcript. */
+  readonly once: boolean
+  /** With nats-server in operator mode. */
+  readonly operator: boolean
+}
+
 /**
  * Runs the whole stack on this machine and tries out who gets in and who does not. Stays up until a signal and returns 0
  * then. With `once` ends after the transcript, and returns 0 only if every step went as expected. Returns 1 also when the
  * stack does not start and when the service ends by itself.
  */
-async function main(once: boolean): Promise<number> {
+async function main({ once, operator }: MainOptions): Promise<number> {
   const signal = endingSignal()
   const style = textStyle(stdout, env)
   // A reader that has gone changes nothing about what happens, nor about the exit code.
@@ -27,7 +34,7 @@ async function main(once: boolean): Promise<number> {
   try {
     // The SDKs take half a second: whoever waits for them has something to read.
     const { performDemo } = await import('./demo.ts')
-    const code = await performDemo({ io: { stdout, stderr, env }, style, signal, once })
+    const code = await performDemo({ io: { stdout, stderr, env }, style, signal, once, operator })
     stdout.write('Everything has ended; nothing is left behind.\n')
     return code
   } catch (error) {
@@ -40,19 +47,20 @@ async function main(once: boolean): Promise<number> {
   }
 }
 
-/** The only option is `--once`; undefined when there is another. */
-function onceOption(args: readonly string[]): boolean | undefined {
+/** Undefined when there is an option that does not exist. */
+function optionsOf(args: readonly string[]): MainOptions | undefined {
+  const flag = { type: 'boolean', default: false } as const
   try {
-    return parseArgs({ args: [...args], options: { once: { type: 'boolean', default: false } } }).values.once
+    return parseArgs({ args: [...args], options: { once: flag, operator: flag } }).values
   } catch {
     return undefined
   }
 }
 
-const once = onceOption(argv.slice(2))
-if (once === undefined) {
-  stderr.write('usage: node src/dev/main.ts [--once]\n')
+const options = optionsOf(argv.slice(2))
+if (options === undefined) {
+  stderr.write('usage: node src/dev/main.ts [--once] [--operator]\n')
   process.exitCode = EXIT.usage
 } else {
-  process.exitCode = await main(once)
+  process.exitCode = await main(options)
 }

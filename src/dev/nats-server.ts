@@ -24,7 +24,7 @@ export interface NatsServerOptions {
   readonly path?: string
   /** For `$NAME` references of the configuration; added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>
-  /** Files that the configuration includes: path relative to the configuration → text. */
+  /** Files that the configuration includes: path relative to the configuration → text. Folders that it names start there too. */
   readonly includes?: Readonly<Record<string, string>>
   /** Writes debug lines to the log. */
   readonly debug?: boolean
@@ -55,7 +55,7 @@ export interface NatsServer extends AsyncDisposable {
  * Throws an `Error` that ends with the last lines of its log when it does not start (a mistake in the configuration).
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
-  const binary = options.path ?? (await locateNatsServer()).path
+  const binary = path.resolve(options.path ?? (await locateNatsServer()).path)
   const directory = privateDirectory('callout-nats')
   try {
     const configFile = path.join(directory.path, 'nats-server.conf')
@@ -131,7 +131,7 @@ async function launchServer(
   const directory = path.dirname(configFile)
   const listen = ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitorPort), '--ports_file_dir', directory]
   const args = ['-c', configFile, ...listen, ...(options.debug === true ? ['-D'] : [])]
-  const child = await startChild(binary, args, { env: { ...process.env, ...options.env } })
+  const child = await startChild(binary, args, { cwd: directory, env: { ...process.env, ...options.env } })
   // The server writes this file once all its listeners are up; its name holds the pid, so it is not a rival's.
   const isReady = (): boolean => readdirSync(directory).some((name) => name.endsWith(`_${child.pid}.ports`))
   const deadline = performance.now() + READY_TIMEOUT_MS

@@ -43,9 +43,11 @@ export async function setUpLocalStack(options: SetupOptions, progress: (line: st
   await unlessThere(path.join(options.secretsDirectory, 'issuer.nk'), async () => {
     await generateKeys({ dir: options.secretsDirectory, force: false, output: 'table' }, SILENT)
   })
-  const keysFile = path.basename(KEYS_CONFIG_FILE)
-  const keys = await readFile(path.join(options.secretsDirectory, keysFile))
-  await writeFile(path.join(options.natsSecretsDirectory, keysFile), keys, { mode: 0o600 })
+  if (options.natsSecretsDirectory !== options.secretsDirectory) {
+    const keysFile = path.basename(KEYS_CONFIG_FILE)
+    const keys = await readFile(path.join(options.secretsDirectory, keysFile))
+    await writeFile(path.join(options.natsSecretsDirectory, keysFile), keys, { mode: 0o600 })
+  }
   progress('keys and passwords are there')
 
   await createEmulatorDatabase(emulatorHost, name)

@@ -11,6 +11,7 @@ import { createPolicyAdmin } from '../spanner/policy-store.ts'
 import { lastLines, privateDirectory, startChild, type ChildProcess } from './child-process.ts'
 import { locateNatsServer } from './locate-nats-server.ts'
 import { locateSpannerEmulator } from './locate-spanner-emulator.ts'
+import { operatorMode, serverConfigurationMode, type NatsMode } from './nats-mode.ts'
 import { startNatsServer, type NatsServer } from './nats-server.ts'
 import {
   DEFAULT_AUDIENCE,
@@ -18,7 +19,6 @@ import {
   type OpenIdProvider,
   type OpenIdProviderOptions,
 } from './openid-provider.ts'
-import { KEYS_CONFIG_FILE, REFERENCE_CONFIG_FILE } from './reference-nats-server.ts'
 import { LOCAL_ISSUER_ID } from './sample-policy.ts'
 import { setUpLocalStack } from './setup.ts'
 import { startSpannerEmulator, type SpannerEmulator } from './spanner-emulator.ts'
@@ -39,6 +39,8 @@ export interface StackOptions {
   readonly progress?: (line: string) => void
   /** Ends the start between two steps, with the reason of the signal and with nothing left behind. */
   readonly signal?: AbortSignal
+  /** Runs nats-server in operator mode. */
+  readonly operator?: boolean
   /** Replaces lines of `callout.yaml`, e.g. to tighten a limit in a test. */
   readonly editConfig?: (yaml: string) => string
   /** Replaces parts of `nats-server.conf` and of the file that it includes, e.g. to leave the xkey out. */
@@ -74,7 +76,7 @@ export interface RunningService {
 }
 
 /**
- * Starts the stack with the reference `nats-server.conf`, keys made by `callout keys generate`, the schema applied and the
+ * Starts the stack with the reference configuration of nats-server, keys made by `callout keys generate`, the schema applied and the
  * sample grants in place. Everything is in a private temporary directory and on free ports, and ends with this process.
  */
 export async function startLocalStack(options: StackOptions = {}): Promise<LocalStack> {
@@ -97,6 +99,7 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   // An emulator that is not ours may have the database of another stack.
   const databaseId = emulator.pid === undefined ? `callout-${randomBytes(8).toString('hex')}` : 'callout'
   const databaseName = `${DATABASES}/${databaseId}`
+  const mode = await (options.operator === true ? operatorMode : serverConfigurationMode)(home.path)
   await setUpLocalStack(
     {
       database: databaseName,
@@ -108,10 +111,10 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
     () => signal?.throwIfAborted(),
   )
   progress(`starting nats-server ${version}`)
-  const nats = stack.use(await startNats(home.path, natsServerBinary, options))
+  const nats = stack.use(await startNats(home.path, natsServerBinary, mode, options))
 
   const configFile = path.join(home.path, 'callout.yaml')
-  const yaml = calloutYaml(nats.url, provider.issuer, databaseName)
+  const yaml = calloutYaml(mode.calloutYaml(nats.url), provider.issuer, databaseName)
   await writeFile(configFile, options.editConfig?.(yaml) ?? yaml)
   const events = { storeFault() {}, storeRecovered() {} }
   const database = stack.use(
@@ -154,20 +157,21 @@ async function startEmulator(progress: (line: string) => void): Promise<SpannerE
   return startSpannerEmulator({ source })
 }
 
-async function startNats(home: string, binary: string, { editServerConfig }: StackOptions): Promise<NatsServer> {
-  const conf = await readFile(REFERENCE_CONFIG_FILE, 'utf8')
-  const keys = await readFile(path.join(home, KEYS_CONFIG_FILE), 'utf8')
+async function startNats(
+  home: string,
+  binary: string,
+  { configFile, includedFile }: NatsMode,
+  { editServerConfig }: StackOptions,
+): Promise<NatsServer> {
+  const conf = await readFile(configFile, 'utf8')
+  const included = await readFile(path.join(home, includedFile), 'utf8')
   const edit = editServerConfig ?? ((text: string) => text)
-  return startNatsServer({ config: edit(conf), path: binary, includes: { [KEYS_CONFIG_FILE]: edit(keys) } })
+  return startNatsServer({ config: edit(conf), path: binary, includes: { [includedFile]: edit(included) } })
 }
 
-function calloutYaml(natsUrl: string, issuer: string, database: string): string {
+function calloutYaml(natsAndCallout: string, issuer: string, database: string): string {
   return `# The whole configuration of the local stack; everything else has defaults.
-nats: { servers: ['${natsUrl}'], user: auth, password_file: secrets/auth.password }
-callout:
-  issuer_seed_files: [secrets/issuer.nk]
-  xkey_seed_files: [secrets/xkey.nk]
-  accounts: { APP: {}, OPS: {} }
+${natsAndCallout}
 issuers:
   - id: ${LOCAL_ISSUER_ID}
     issuer: ${issuer}

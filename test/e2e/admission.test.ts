@@ -13,6 +13,7 @@ const UTF8_PERSON = 'José 東京'
 for (const [mode, edits] of [
   ['sealed', {}],
   ['plain', PLAIN],
+  ['sealed operator-mode', { operator: true }],
 ] as const) {
   suite(`with ${mode} requests`, () => {
     let stack: LocalStack

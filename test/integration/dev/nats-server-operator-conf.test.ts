@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { access } from 'node:fs/promises'
+import path from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { connectClient } from '../../support/nats.ts'
+import { startOperatorServer, withCreds, type OperatorServer } from '../../support/operator.ts'
+
+const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
+
+/** The error that the server sends for what a user tries, or undefined when it accepts it. */
+async function refusalOf(
+  { nats }: OperatorServer,
+  creds: string,
+  attempt: (connection: NatsConnection) => void,
+): Promise<string | undefined> {
+  const connection = await connectClient(nats.url, withCreds(creds))
+  let refusal: string | undefined
+  const watch = (async () => {
+    for await (const status of connection.status()) if (status.type === 'error') refusal ??= status.error.message
+  })()
+  attempt(connection)
+  await connection.flush()
+  await connection.close()
+  await watch
+  return refusal
+}
+
+suite('the reference nats-server.operator.conf', () => {
+  let server: OperatorServer
+  before(async () => {
+    server = await startOperatorServer()
+  })
+  after(() => server[Symbol.asyncDispose]())
+
+  test('lets the break-glass user in, as system user, while no service runs', async () => {
+    const connection = await connectClient(server.nats.url, withCreds(server.jwts.systemCreds))
+    const reply = await connection.request('$SYS.REQ.SERVER.PING', '', { timeout: 5000 })
+    assert.match(reply.string(), /"server"/)
+    await connection.close()
+  })
+
+  test('refuses every other client while no service runs', async () => {
+    for (const login of [{ token: 'a.b.c' }, withCreds(server.jwts.sentinelCreds)])
+      await assert.rejects(connectClient(server.nats.url, login), /authorization violation/i)
+  })
+
+  test('gives the service user what it needs in the callout account, and nothing else', async () => {
+    const { serviceCreds } = server.jwts
+    const subscribing = (subject: string, queue?: string) =>
+      refusalOf(server, serviceCreds, (connection) => {
+        connection.subscribe(subject, { ...(queue !== undefined && { queue }), callback: () => {} })
+      })
+    assert.equal(await subscribing(CALLOUT_SUBJECT, 'callout'), undefined)
+    assert.match((await subscribing(CALLOUT_SUBJECT)) ?? '', /Permissions Violation/i)
+    assert.match((await subscribing(CALLOUT_SUBJECT, 'other')) ?? '', /Permissions Violation/i)
+    assert.match((await subscribing('>', 'callout')) ?? '', /Permissions Violation/i)
+    const publishing = await refusalOf(server, serviceCreds, (connection) => connection.publish('orders.created'))
+    assert.match(publishing ?? '', /Permissions Violation/i)
+  })
+
+  test('keeps the JWTs of the accounts in a folder of its own', async () => {
+    const { keys, nats } = server
+    const key = keys.calloutAccount.getPublicKey()
+    await access(path.join(path.dirname(nats.configFile), 'jwt', `${key}.jwt`))
+  })
+
+  test('starts with the JWTs that it was given last, not with those that it includes', async () => {
+    await using own = await startOperatorServer()
+    const app = own.keys.accounts.get('APP')?.identity ?? assert.fail()
+    await own.updateAccount(app, (claims) => void (claims.description = 'changed'))
+    await own.nats.restart()
+    const system = await connectClient(own.nats.url, withCreds(own.jwts.systemCreds))
+    const reply = await system.request(`$SYS.REQ.ACCOUNT.${app.getPublicKey()}.CLAIMS.LOOKUP`)
+    await system.close()
+    assert.match(Buffer.from(reply.string().split('.')[1] ?? '', 'base64url').toString(), /"description":"changed"/)
+  })
+})
