@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ISSUER_ID } from '../core/principal.ts'
+import { hasSpiffeScheme } from '../core/spiffe-id.ts'
 import { claimPaths } from './claim-path.ts'
 import { identity } from './identity-schema.ts'
 import { keyHttp, keyOrigin, keyRefresh, urlText } from './issuer-keys-schema.ts'
@@ -42,7 +43,7 @@ export const issuerSchema = z
     issuer: setting(
       urlText(problemOfIssuer),
       'URL',
-      'The exact `iss` of its tokens; https, or http on a loopback address.',
+      'The exact `iss` of its tokens; https, or http on a loopback address. Or `spiffe://<trust domain>`: JWT-SVIDs without `iss`.',
     ),
     tenants: setting(
       distinctList(text(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'must be a GUID in lower case'), {
@@ -128,6 +129,21 @@ export const issuerSchema = z
     path: ['audiences_none_because'],
     when: evenIfIncomplete,
   })
+  .refine((entry) => !(isSpiffe(entry.issuer) && entry.keys?.discovery !== undefined), {
+    error: 'is not for a SPIFFE trust domain, which needs jwks_uri or jwks_file',
+    path: ['keys', 'discovery'],
+    when: evenIfIncomplete,
+  })
+  .refine((entry) => !(isSpiffe(entry.issuer) && ['rfc9068', 'id_token'].includes(entry.profile)), {
+    error: 'must be generic for a SPIFFE trust domain',
+    path: ['profile'],
+    when: evenIfIncomplete,
+  })
+
+/** Tolerant, for it also runs on entries that are wrong. */
+function isSpiffe(issuer: unknown): boolean {
+  return typeof issuer === 'string' && hasSpiffeScheme(issuer)
+}
 
 /** Hundreds of issuers are tenants of a provider, not entries that somebody wrote. */
 const ISSUERS_MAX = 256

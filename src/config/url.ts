@@ -1,3 +1,5 @@
+import { hasSpiffeScheme, isTrustDomainId } from '../core/spiffe-id.ts'
+
 /** Checks of the URLs in the configuration. Each returns what is wrong, or undefined. */
 
 /** `nats://` is in the clear and right on a loopback or a trusted network; `tls://` demands TLS. */
@@ -15,9 +17,12 @@ export function problemOfNatsUrl(value: string): string | undefined {
 
 /**
  * An issuer identifier is compared byte for byte with `iss` (RFC 7519 §4.1.1) and has neither query nor fragment
- * (OpenID Connect Discovery 1.0 §2, RFC 8414 §2), so it is kept as written.
+ * (OpenID Connect Discovery 1.0 §2, RFC 8414 §2), so it is kept as written. A SPIFFE trust domain is one as well.
  */
 export function problemOfIssuer(value: string): string | undefined {
+  if (hasSpiffeScheme(value)) {
+    return isTrustDomainId(value) ? undefined : 'must be spiffe:// and a trust domain in lower case, nothing more'
+  }
   const problem = problemOfKeysUrl(value)
   if (problem !== undefined) return problem
   return /[?#]/.test(value) ? 'must have neither query nor fragment' : undefined

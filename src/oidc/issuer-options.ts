@@ -2,6 +2,7 @@ import { CalloutError } from '../core/errors.ts'
 import { ISSUER_ID } from '../core/principal.ts'
 import { identityRuleProblems } from './identity-rules.ts'
 import type { IdentityRules } from './identity-rules.ts'
+import { trustDomainProblems } from './issuer-name.ts'
 import { pinsValue } from './match-rule.ts'
 import type { MatchRule } from './match-rule.ts'
 import { ACCESS_TOKEN_TYPE } from './profile.ts'
@@ -30,7 +31,10 @@ export type KeyOrigin =
 export interface IssuerOptions {
   /** Short name; part of every principal of this issuer. */
   readonly id: string
-  /** The `iss` claim, byte for byte; with `tenants` it holds `{tenantid}` in their place. */
+  /**
+   * The `iss` claim, byte for byte; with `tenants` it holds `{tenantid}` in their place. `spiffe://<trust domain>` is for the
+   * JWT-SVIDs of that domain, which may have no `iss`.
+   */
   readonly issuer: string
   /** Entra: the GUIDs of the tenants that may come in. */
   readonly tenants?: readonly string[]
@@ -151,6 +155,7 @@ function ruleProblems(entry: IssuerOptions): string[] {
       : []),
     ...identityRuleProblems(entry.identity),
     ...tenantProblems(entry),
+    ...trustDomainProblems(entry),
   ]
 }
 

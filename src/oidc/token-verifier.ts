@@ -10,6 +10,7 @@ import type { CompactJws } from './compact-jws.ts'
 import { fetchHttpDocument } from './document-fetch.ts'
 import type { FetchDocument } from './document-fetch.ts'
 import { mapIdentity } from './identity.ts'
+import { readIssuerName } from './issuer-name.ts'
 import { assertIssuerOptions } from './issuer-options.ts'
 import type { IssuerOptions } from './issuer-options.ts'
 import { KeySet } from './key-set.ts'
@@ -52,9 +53,9 @@ interface TrustedIssuer {
 }
 
 /**
- * Verifies OIDC tokens against configured issuers. The unverified `iss` chooses the keys; from there on only these and the
- * entries of that issuer count, so that no issuer can vouch in the name of another. Among several entries the first that
- * the token fits judges it, alone.
+ * Verifies OIDC tokens against configured issuers. The unverified `iss` (of a JWT-SVID without one, the trust domain in
+ * `sub`) chooses the keys; from there on only these and the entries of that issuer count, so that no issuer can vouch in
+ * the name of another. Among several entries the first that the token fits judges it, alone.
  * No verified token is ever cached: a check costs a fraction of a millisecond, and such caches have served expired
  * tokens and other people's claims.
  * Throws `CalloutError('ERR_CONFIG_INVALID')` for options that cannot be safe.
@@ -92,7 +93,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       passed('form', `a strict compact JWS of ${token.length} bytes`)
       const issuer = chooseIssuer(jws.claims, byIssuer)
       if ('reason' in issuer) return refused(issuer, jws.facts)
-      passed('issuer', `"iss" is ${describeValue(readMember(jws.claims, 'iss'))}`)
+      const naming = Object.hasOwn(jws.claims, 'iss') ? 'iss' : 'sub'
+      passed('issuer', `"${naming}" is ${describeValue(readMember(jws.claims, naming))}`)
       const unsigned = await checkSignature(token, jws.header, issuer, deadlineMs).catch(explainUnavailable)
       if (unsigned) return refused(unsigned, jws.facts, issuer.entries[0].id)
       passed(
@@ -139,10 +141,9 @@ function judge(
 }
 
 function chooseIssuer(claims: JsonObject, byIssuer: ReadonlyMap<string, TrustedIssuer>): TrustedIssuer | Refusal {
-  const name = readMember(claims, 'iss')
-  if (name === undefined) return refuse('claim_missing', '"iss" is absent')
-  if (typeof name !== 'string') return refuse('claim_invalid', `"iss" is ${describeValue(name)}, not a string`)
-  return byIssuer.get(name) ?? refuse('issuer_unknown', `"iss" is ${describeValue(name)}`)
+  const name = readIssuerName(claims)
+  if (typeof name !== 'string') return name
+  return byIssuer.get(name) ?? refuse('issuer_unknown', `no issuer entry is for ${describeValue(name)}`)
 }
 
 /** Everything that the header decides, and the signature itself. */

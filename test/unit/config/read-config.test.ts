@@ -356,6 +356,26 @@ suite('problems', () => {
     ['an issuer with a query', { 'issuers.0.issuer': 'https://idp.example?x' }, /neither query nor fragment/],
     ['an issuer with credentials', { 'issuers.0.issuer': 'https://u:p@idp.example' }, /must not hold credentials/],
     [
+      'a trust domain with a path',
+      { 'issuers.0.issuer': 'spiffe://td/', 'issuers.0.keys': { jwks_file: 'k' } },
+      /issuer: must be spiffe:\/\/ and a trust/,
+    ],
+    [
+      'a trust domain in upper case',
+      { 'issuers.0.issuer': 'spiffe://TD', 'issuers.0.keys': { jwks_file: 'k' } },
+      /^issuers\[0\]\.issuer: must be spiffe:\/\/ and a trust domain in lower case/,
+    ],
+    [
+      'a trust domain with discovery',
+      { 'issuers.0.issuer': 'spiffe://td', 'issuers.0.keys': { discovery: {} } },
+      /^issuers\[0\]\.keys\.discovery: is not for a SPIFFE trust domain/,
+    ],
+    [
+      'a trust domain with ID tokens',
+      { 'issuers.0.issuer': 'spiffe://td', 'issuers.0.keys': { jwks_file: 'k' }, 'issuers.0.profile': 'id_token' },
+      /^issuers\[0\]\.profile: must be generic for a SPIFFE trust domain$/,
+    ],
+    [
       'no source of keys',
       { 'issuers.0.keys': {} },
       /^issuers\[0\]\.keys: needs exactly one of discovery, jwks_uri, jwks_file$/,

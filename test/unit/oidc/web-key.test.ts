@@ -55,9 +55,16 @@ suite('importWebKeys', () => {
     assert.equal(key?.algorithms.length, 1)
   })
 
-  test('imports a key of a SPIFFE bundle', async () => {
-    const [key] = await importWebKeys({ keys: [{ ...GOOD, use: 'jwt-svid' }] }, ALGORITHMS)
-    assert.equal(key?.algorithms.length, 1)
+  test('imports a key for JWT-SVIDs from a SPIFFE bundle, and none that is for X.509-SVIDs', async () => {
+    const keys = [
+      { ...GOOD, use: 'x509-svid', kid: 'x509' },
+      { ...GOOD, use: 'jwt-svid', kid: 'jwt' },
+    ]
+    const imported = await importWebKeys({ keys, spiffe_sequence: 7, spiffe_refresh_hint: 300 }, ALGORITHMS)
+    assert.deepEqual(
+      imported.map(({ keyId }) => keyId),
+      ['jwt'],
+    )
   })
 
   for (const alg of ['EdDSA', 'Ed25519', undefined]) {
