@@ -3,11 +3,8 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { connect } from '@nats-io/transport-node'
 import { createRequestDecoder } from '../../src/nats/authorization-request.ts'
-import {
-  createResponseEncoder,
-  createUserJwtIssuer,
-  signingKeysByPublicKey,
-} from '../../src/nats/authorization-response.ts'
+import { createResponseEncoder, createUserJwtIssuer } from '../../src/nats/authorization-response.ts'
+import { serverConfigurationSigners } from '../../src/nats/signers.ts'
 import { CALLOUT_SUBJECT } from '../../src/nats/callout-endpoint.ts'
 import { createSigningKey, createXKey } from '../../src/nats/keys.ts'
 import { systemClock as clock } from '../../src/service/clock.ts'
@@ -26,14 +23,14 @@ const { values } = parseArgs({
   },
 })
 const read = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim()
-const signingKeys = signingKeysByPublicKey([createSigningKey(await read(values['issuer-seed-file']), 'issuer')])
+const signers = serverConfigurationSigners([createSigningKey(await read(values['issuer-seed-file']), 'issuer')])
 const decode = createRequestDecoder({
-  issuerKeys: new Set(signingKeys.keys()),
+  signers,
   xkeys: [createXKey(await read(values['xkey-seed-file']), 'xkey')],
   clock,
 })
-const encode = createResponseEncoder(signingKeys, clock)
-const userJwts = createUserJwtIssuer(signingKeys)
+const encode = createResponseEncoder(signers, clock)
+const userJwts = createUserJwtIssuer(signers)
 const connection = await connect({
   servers: values.nats,
   user: 'auth',
