@@ -40,7 +40,7 @@ export async function explainToken(configFile: string, options: ExplainOptions, 
   await using verifier = createTokenVerifier({
     issuers: config.issuers,
     clock,
-    events: { keySetRefreshed() {} },
+    events: { keySetRefreshed() {}, introspected() {} },
     maxTokenBytes: config.token.maxBytes,
     passed: (check, detail) => void steps.push({ check, passed: true, detail }),
   })

@@ -18,6 +18,8 @@ const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])
   [['callout', 'xkey_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SX')],
   [['callout', 'accounts', '*', 'signing_key_seed_file'], (files, path, name) => files.seed(path, name, 'SA')],
   [['issuers', '*', 'keys', 'jwks_file'], (files, path, name) => files.readable(path, name)],
+  [['issuers', '*', 'introspection', 'client_secret_file'], (files, path, name) => files.clientSecret(path, name)],
+  [['issuers', '*', 'introspection', 'private_key_file'], (files, path, name) => files.signingKey(path, name)],
   [['issuers', '*', 'http', 'ca_file'], (files, path, name) => files.pem(path, name, 'CERTIFICATE')],
   [['issuers', '*', 'http', 'bearer_token_file'], (files, path, name) => files.password(path, name)],
 ]

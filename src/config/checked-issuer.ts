@@ -1,6 +1,7 @@
 import { CalloutError } from '../core/errors.ts'
 import type {
   IdentityConfig,
+  IntrospectionConfig,
   IssuerConfig,
   IssuerKeys,
   KeyHttpConfig,
@@ -9,6 +10,7 @@ import type {
 } from './config.ts'
 import { GROUPS_MAX } from './identity-schema.ts'
 import type { IdentityEntry } from './identity-schema.ts'
+import type { IntrospectionEntry } from './introspection-schema.ts'
 import type { MatchEntry } from './match-schema.ts'
 import type { ConfigFile } from './schema.ts'
 
@@ -23,8 +25,9 @@ export function toIssuer(entry: IssuerEntry, path: (written: string) => string):
     id: entry.id,
     issuer: entry.issuer,
     ...(entry.tenants === undefined ? {} : { tenants: entry.tenants }),
-    keys: toKeys(entry.keys, path),
-    algorithms: entry.algorithms,
+    ...(entry.keys === undefined ? {} : { keys: toKeys(entry.keys, path) }),
+    ...(entry.introspection === undefined ? {} : { introspection: toIntrospection(entry.introspection, path) }),
+    algorithms: entry.algorithms ?? [],
     tokenTypes: entry.token_types ?? TOKEN_TYPES[entry.profile],
     profile: entry.profile,
     audiences: entry.audiences ?? [],
@@ -42,13 +45,35 @@ export function toIssuer(entry: IssuerEntry, path: (written: string) => string):
   }
 }
 
-function toKeys(keys: IssuerEntry['keys'], path: (written: string) => string): IssuerKeys {
+function toKeys(keys: NonNullable<IssuerEntry['keys']>, path: (written: string) => string): IssuerKeys {
   if (keys.discovery !== undefined) {
     return { discovery: keys.discovery.url === undefined ? {} : { url: keys.discovery.url } }
   }
   if (keys.jwks_uri !== undefined) return { jwksUri: keys.jwks_uri }
   if (keys.jwks_file !== undefined) return { jwksFile: path(keys.jwks_file) }
   throw unchecked('keys')
+}
+
+function toIntrospection(entry: IntrospectionEntry, path: (written: string) => string): IntrospectionConfig {
+  return {
+    ...(entry.endpoint === undefined ? {} : { endpoint: entry.endpoint }),
+    client: toClient(entry, path),
+    cacheMs: entry.cache,
+    negativeCacheMs: entry.negative_cache,
+    ...(entry.token_prefix === undefined ? {} : { tokenPrefix: entry.token_prefix }),
+    maxInFlight: entry.max_in_flight,
+  }
+}
+
+function toClient(entry: IntrospectionEntry, path: (written: string) => string): IntrospectionConfig['client'] {
+  const { auth: method, client_id: clientId, algorithm, key_id: keyId } = entry
+  const { client_secret_file: secretFile, private_key_file: keyFile } = entry
+  if (method !== 'private_key_jwt') {
+    if (secretFile === undefined) throw unchecked('introspection.client_secret_file')
+    return { clientId, method, secretFile: path(secretFile) }
+  }
+  if (keyFile === undefined || algorithm === undefined) throw unchecked('introspection.private_key_file')
+  return { clientId, method, keyFile: path(keyFile), algorithm, ...(keyId === undefined ? {} : { keyId }) }
 }
 
 function toMatch(entry: MatchEntry): MatchConfig {

@@ -67,7 +67,10 @@ export interface IssuerConfig {
   /** The exact `iss`; several entries may have it. */
   readonly issuer: string
   readonly tenants?: readonly string[]
-  readonly keys: IssuerKeys
+  /** Absent only with `introspection`. */
+  readonly keys?: IssuerKeys
+  readonly introspection?: IntrospectionConfig
+  /** Empty without keys. */
   readonly algorithms: readonly string[]
   readonly tokenTypes: readonly string[]
   readonly profile: 'generic' | 'rfc9068' | 'id_token'
@@ -88,6 +91,24 @@ export interface IssuerConfig {
 
 export type IssuerKeys =
   { readonly discovery: { readonly url?: string } } | { readonly jwksUri: string } | { readonly jwksFile: string }
+
+/** How the issuer is asked about opaque tokens. */
+export interface IntrospectionConfig {
+  readonly endpoint?: string
+  readonly client: { readonly clientId: string } & (
+    | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secretFile: string }
+    | {
+        readonly method: 'private_key_jwt'
+        readonly keyFile: string
+        readonly algorithm: string
+        readonly keyId?: string
+      }
+  )
+  readonly cacheMs: number
+  readonly negativeCacheMs: number
+  readonly tokenPrefix?: string
+  readonly maxInFlight: number
+}
 
 export type MatchValue = string | number | boolean
 

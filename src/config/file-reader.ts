@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto'
 import { problemOfSeed, type SeedPrefix } from './nkey-seed.ts'
 import type { Problem } from './problem.ts'
 import { readSecretFile } from './secret-file.ts'
@@ -30,6 +31,25 @@ export class FileReader {
     const hasBlock = (text: string): boolean => new RegExp(`-----BEGIN (?:[A-Z]+ )?${label}-----`).test(text)
     const check = (text: string) => (hasBlock(text) ? undefined : `holds no PEM block of a ${label.toLowerCase()}`)
     return isSecret ? this.#secret(path, name, check) : this.#read(path, name, check)
+  }
+
+  /** Visible ASCII, as RFC 6749 A.2 has it. */
+  async clientSecret(path: string, name: string): Promise<string> {
+    return this.#secret(path, name, (text) =>
+      /^[\x20-\x7e]+$/.test(text) ? undefined : 'must hold one line with the client secret, in visible ASCII',
+    )
+  }
+
+  async signingKey(path: string, name: string): Promise<string> {
+    return this.#secret(path, name, (text) => {
+      try {
+        createPrivateKey(text)
+        return undefined
+      } catch {
+        // The error of the parser would say no more, and must not quote the key.
+        return 'holds no private key in PEM that can be read without a password'
+      }
+    })
   }
 
   async readable(path: string, name: string): Promise<void> {

@@ -3,27 +3,12 @@ import { ISSUER_ID } from '../core/principal.ts'
 import { hasSpiffeScheme } from '../core/spiffe-id.ts'
 import { claimPaths } from './claim-path.ts'
 import { identity } from './identity-schema.ts'
+import { introspection } from './introspection-schema.ts'
 import { keyHttp, keyOrigin, keyRefresh, urlText } from './issuer-keys-schema.ts'
 import { matchRules } from './match-schema.ts'
 import { choice, distinctList, duration, evenIfIncomplete, freeText, list, setting, text } from './setting.ts'
+import { SIGNATURE_ALGORITHMS } from './signature-algorithms.ts'
 import { problemOfIssuer } from './url.ts'
-
-/**
- * Each works with a public key: with a symmetric one everybody who can check a token can also make it (RFC 8725 §3.1).
- */
-export const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-] as const
 
 /** Providers name a handful of audiences and parties for one service. */
 const NAMES_MAX = 64
@@ -53,12 +38,17 @@ export const issuerSchema = z
       'list of GUIDs',
       'Entra: tenants that may come in. Then `issuer` holds `{tenantid}` in their place, and the subject joins `tid`.',
     ),
-    keys: keyOrigin.prefault({}),
+    keys: keyOrigin.optional(),
     algorithms: setting(
-      distinctList(choice(ALGORITHMS, ' (only algorithms with public keys)'), { min: 1, max: ALGORITHMS.length }),
+      distinctList(choice(SIGNATURE_ALGORITHMS, ' (only algorithms with public keys)'), {
+        min: 1,
+        max: SIGNATURE_ALGORITHMS.length,
+      }).optional(),
       'list of names',
-      `Accepted signature algorithms, of ${ALGORITHMS.join(', ')}.`,
+      `Accepted signature algorithms, of ${SIGNATURE_ALGORITHMS.join(', ')}. Stand with \`keys\`.`,
+      'required',
     ),
+    introspection: introspection.optional(),
     token_types: setting(
       distinctList(text(/^[\x21-\x7e]{0,100}$/, 'must be a media type, such as JWT or at+jwt'), {
         min: 1,
@@ -118,6 +108,24 @@ export const issuerSchema = z
     http: keyHttp.prefault({}),
     refresh: keyRefresh.prefault({}),
     identity: identity.prefault({}),
+  })
+  .refine((entry) => entry.keys !== undefined || entry.introspection !== undefined, {
+    error: 'needs exactly one of discovery, jwks_uri, jwks_file',
+    path: ['keys'],
+    when: evenIfIncomplete,
+  })
+  .refine(
+    (entry) => entry.algorithms !== undefined || (entry.keys === undefined && entry.introspection !== undefined),
+    {
+      error: 'is required',
+      path: ['algorithms'],
+      when: evenIfIncomplete,
+    },
+  )
+  .refine((entry) => entry.algorithms === undefined || entry.keys !== undefined || entry.introspection === undefined, {
+    error: 'stands without keys; one of them is wrong',
+    path: ['algorithms'],
+    when: evenIfIncomplete,
   })
   .refine((entry) => entry.audiences !== undefined || entry.audiences_none_because !== undefined, {
     error: 'is required',

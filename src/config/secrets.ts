@@ -36,7 +36,7 @@ export type SecretsReading = { readonly warnings: readonly Problem[] } & (
 
 /**
  * Reads every file that the configuration points at and checks its kind: either all are right or all problems are
- * returned at once. The files of an issuer are only looked at; they are read again whenever its keys are fetched.
+ * returned at once. The files of an issuer are only looked at; they are read again whenever it is asked.
  *
  * A secret that others may read is a warning, not a problem: volumes of Kubernetes are mounted with mode 0644 by
  * default, inside a container that holds nobody else.
@@ -66,11 +66,17 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
   return { secrets, warnings }
 }
 
-/** These are read whenever keys are fetched, so that they may be replaced while the service runs. */
-async function checkIssuerFiles(path: string, { keys, http }: IssuerConfig, files: FileReader): Promise<void> {
-  if ('jwksFile' in keys) await files.readable(`${path}.keys.jwks_file`, keys.jwksFile)
+/** These are read whenever the issuer is asked, so that they may be replaced while the service runs. */
+async function checkIssuerFiles(path: string, issuer: IssuerConfig, files: FileReader): Promise<void> {
+  const { keys, http, introspection } = issuer
+  if (keys !== undefined && 'jwksFile' in keys) await files.readable(`${path}.keys.jwks_file`, keys.jwksFile)
   if (http.caFile !== undefined) await files.pem(`${path}.http.ca_file`, http.caFile, 'CERTIFICATE')
   if (http.bearerTokenFile !== undefined) await files.password(`${path}.http.bearer_token_file`, http.bearerTokenFile)
+  if (introspection === undefined) return
+  const { client } = introspection
+  if (client.method === 'private_key_jwt') {
+    await files.signingKey(`${path}.introspection.private_key_file`, client.keyFile)
+  } else await files.clientSecret(`${path}.introspection.client_secret_file`, client.secretFile)
 }
 
 async function readLogin(nats: NatsConfig, files: FileReader): Promise<LoginSecret> {

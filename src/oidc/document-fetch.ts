@@ -64,7 +64,8 @@ function answerTo(request: ClientRequest): Promise<IncomingMessage> {
   })
 }
 
-async function readBounded(body: Readable, maxBytes: number): Promise<Uint8Array> {
+/** Reads a body whole; throws as soon as it is larger than `maxBytes`. */
+export async function readBounded(body: Readable, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
   // Leaving the loop destroys the stream, and with it the connection.

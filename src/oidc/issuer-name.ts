@@ -29,10 +29,12 @@ export function readIssuerName(claims: JsonObject): string | Refusal {
 }
 
 /** What is wrong with an entry for a trust domain, which publishes keys and no metadata, and issues no other tokens. */
-export function trustDomainProblems({ issuer, keys, profile }: IssuerOptions): string[] {
+export function trustDomainProblems({ issuer, keys, introspection, profile }: IssuerOptions): string[] {
   if (!hasSpiffeScheme(issuer)) return []
   const problems = isTrustDomainId(issuer) ? [] : ['a SPIFFE issuer is written spiffe://<trust domain>, without a path']
-  if ('discovery' in keys) problems.push('a trust domain has no discovery; it needs jwksUri or jwksFile')
+  if (introspection !== undefined) problems.push('a trust domain has no introspection')
+  if (keys !== undefined && 'discovery' in keys)
+    problems.push('a trust domain has no discovery; it needs jwksUri or jwksFile')
   if (profile !== 'generic') problems.push('the tokens of a trust domain have the profile generic')
   return problems
 }

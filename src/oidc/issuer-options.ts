@@ -2,6 +2,8 @@ import { CalloutError } from '../core/errors.ts'
 import { ISSUER_ID } from '../core/principal.ts'
 import { identityRuleProblems } from './identity-rules.ts'
 import type { IdentityRules } from './identity-rules.ts'
+import { introspectionProblems, opaqueTokenProblems } from './introspection-options.ts'
+import type { IntrospectionOptions } from './introspection-options.ts'
 import { trustDomainProblems } from './issuer-name.ts'
 import { pinsValue } from './match-rule.ts'
 import type { MatchRule } from './match-rule.ts'
@@ -38,8 +40,11 @@ export interface IssuerOptions {
   readonly issuer: string
   /** Entra: the GUIDs of the tenants that may come in. */
   readonly tenants?: readonly string[]
-  readonly keys: KeyOrigin
-  /** Allow-list of `alg` values; asymmetric only. */
+  /** Without them every token, a JWT too, is introspected. */
+  readonly keys?: KeyOrigin
+  /** What opaque tokens are checked with. */
+  readonly introspection?: IntrospectionOptions
+  /** Allow-list of `alg` values; asymmetric only. Empty only without keys. */
   readonly algorithms: readonly string[]
   /** Allow-list of `typ` values; `''` accepts a token without one. */
   readonly tokenTypes: readonly string[]
@@ -99,6 +104,7 @@ export function assertIssuerOptions(issuers: readonly IssuerOptions[]): void {
   const problems = [
     ...duplicates(issuers.map((entry) => entry.id)).map((id) => `issuer id ${JSON.stringify(id)} is used twice`),
     ...ruleSetProblems(issuers),
+    ...opaqueTokenProblems(issuers),
     ...issuers.flatMap((entry) => entryProblems(entry).map((problem) => `issuer ${entry.id}: ${problem}`)),
   ]
   if (problems.length > 0) throw new CalloutError('ERR_CONFIG_INVALID', problems.join('; '))
@@ -108,6 +114,7 @@ function entryProblems(entry: IssuerOptions): string[] {
   return [
     ...ruleProblems(entry),
     ...keyOriginProblems(entry),
+    ...introspectionProblems(entry),
     ...numberProblems({
       clockSkewMs: entry.clockSkewMs,
       maxLifetimeMs: entry.maxLifetimeMs,
@@ -129,7 +136,7 @@ function ruleProblems(entry: IssuerOptions): string[] {
   const problems: string[] = []
   if (!ISSUER_ID.test(entry.id)) problems.push('id must be lower-case letters, digits and "-", at most 63')
   if (entry.issuer === '') problems.push('issuer must not be empty')
-  if (entry.algorithms.length === 0) problems.push('algorithms must not be empty')
+  if (entry.keys !== undefined && entry.algorithms.length === 0) problems.push('algorithms must not be empty')
   for (const algorithm of entry.algorithms) {
     if (!isSignatureAlgorithm(algorithm)) {
       problems.push(`algorithm ${JSON.stringify(algorithm)} is not an asymmetric signature algorithm`)
@@ -195,6 +202,7 @@ function matchProblems(rules: readonly MatchRule[]): string[] {
 const LISTS: ReadonlySet<string> = new Set(['anyOf', 'allOf', 'noneOf'])
 
 function keyOriginProblems({ issuer, keys }: IssuerOptions): string[] {
+  if (keys === undefined) return []
   if ('jwksFile' in keys) return keys.jwksFile === '' ? ['jwksFile must not be empty'] : []
   const address = 'jwksUri' in keys ? keys.jwksUri : (keys.discovery.url ?? wellKnownUrl(issuer))
   const url = parseKeyUrl(address)

@@ -11,11 +11,13 @@ export const FAILURES_BEFORE_NEW_ADDRESS = 5
 export interface KeyAddressOptions {
   readonly issuer: string
   readonly metadataUrl: URL
+  /** Which address of the metadata is wanted. */
+  readonly member: 'jwks_uri' | 'introspection_endpoint'
   readonly monotonicMs: () => number
   readonly readMetadata: (url: URL, signal: AbortSignal) => Promise<JsonObject>
 }
 
-/** Where the keys of an issuer are, remembered so that neither a refresh nor a backoff step costs two requests. */
+/** Where the keys of an issuer are, or what else its metadata name, remembered so that neither a refresh nor a backoff step costs two requests. */
 export interface KeyAddress {
   /** Asks the metadata only for the first address, after a day, and after failures. Throws when they give no address. */
   locate(signal: AbortSignal): Promise<URL>
@@ -25,9 +27,10 @@ export interface KeyAddress {
 
 /**
  * A discovery document is asked for its `issuer`, which must be the configured one byte for byte (OIDC Discovery 1.0
- * §4.3), and for its `jwks_uri`, and believed in nothing else.
+ * §4.3), and for the one address that is wanted, and believed in nothing else.
  */
-export function createKeyAddress({ issuer, metadataUrl, monotonicMs, readMetadata }: KeyAddressOptions): KeyAddress {
+export function createKeyAddress(options: KeyAddressOptions): KeyAddress {
+  const { metadataUrl, monotonicMs, readMetadata } = options
   let known: { readonly url: URL; readonly askedAtMs: number } | undefined
   let failuresInRow = 0
 
@@ -39,10 +42,10 @@ export function createKeyAddress({ issuer, metadataUrl, monotonicMs, readMetadat
       // What is known stays in use when the metadata cannot be had: then the next step asks for the keys again.
       if (before !== undefined) known = { url: before.url, askedAtMs: monotonicMs() }
       failuresInRow = 0
-      const url = readKeyAddress(await readMetadata(metadataUrl, signal), issuer, metadataUrl)
+      const url = readAddress(await readMetadata(metadataUrl, signal), options)
       known = { url, askedAtMs: monotonicMs() }
       if (isDoubted && before?.url.href === url.href)
-        throw new Error('the keys could not be fetched where they should be')
+        throw new Error(`no answer at the "${options.member}" of the issuer`)
       return url
     },
     report(outcome) {
@@ -51,18 +54,18 @@ export function createKeyAddress({ issuer, metadataUrl, monotonicMs, readMetadat
   }
 }
 
-function readKeyAddress(metadata: JsonObject, issuer: string, metadataUrl: URL): URL {
+function readAddress(metadata: JsonObject, { issuer, metadataUrl, member }: KeyAddressOptions): URL {
   if (readMember(metadata, 'issuer') !== issuer) throw new Error('the discovery document is for another issuer')
-  const address = readMember(metadata, 'jwks_uri')
-  if (typeof address !== 'string') throw new Error('the discovery document has no "jwks_uri"')
-  const url = requireKeyUrl(address)
+  const address = readMember(metadata, member)
+  if (typeof address !== 'string') throw new Error(`the discovery document has no "${member}"`)
+  const url = requireKeyUrl(address, member === 'jwks_uri' ? undefined : `"${member}"`)
   // Loopback in the clear is for local set-ups; a remote document must not lead us to ports of this machine.
-  if (isLoopbackHttp(url) && !isLoopbackHttp(metadataUrl)) throw new Error('"jwks_uri" must be https')
+  if (isLoopbackHttp(url) && !isLoopbackHttp(metadataUrl)) throw new Error(`"${member}" must be https`)
   return url
 }
 
-export function requireKeyUrl(address: string): URL {
+export function requireKeyUrl(address: string, what = 'the address of the keys'): URL {
   const url = parseKeyUrl(address)
-  if (typeof url === 'string') throw new Error(`the address of the keys ${url}`)
+  if (typeof url === 'string') throw new Error(`${what} ${url}`)
   return url
 }

@@ -10,7 +10,7 @@ import type { WebKey } from './web-key.ts'
  * Replicas lose their issuer at the same moment. Each waits up to this share longer after a failure, and refreshes up to
  * this share earlier, so that they do not ask in step.
  */
-const JITTER = 0.2
+export const JITTER = 0.2
 
 /** Waiting ends this long before the deadline, so that the precise answer is there before the caller's own guard fires. */
 const ANSWER_MARGIN_MS = 10
@@ -128,7 +128,7 @@ export class KeySet {
       this.#failuresInRow = 0
       this.#schedule(minIntervalMs, Math.max(minIntervalMs, intervalMs * (1 - JITTER * random())))
     } catch (cause) {
-      this.#failure = { text: describeFailure(cause), cause }
+      this.#failure = { text: describeFailure(cause, 'the keys could not be fetched'), cause }
       const stepMs = Math.min(backoffMinMs * 2 ** this.#failuresInRow, backoffMaxMs)
       const backoffMs = stepMs * (1 + JITTER * random())
       this.#failuresInRow += 1
@@ -166,8 +166,9 @@ export class KeySet {
 /** Room for a host name and an errno, not for a page. */
 const FAILURE_BYTES_MAX = 200
 
-function describeFailure(error: unknown): string {
-  if (!(error instanceof Error)) return 'the keys could not be fetched'
+/** The message of a failure when it is short and printable, otherwise `otherwise` and a code. */
+export function describeFailure(error: unknown, otherwise: string): string {
+  if (!(error instanceof Error)) return otherwise
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
-  return isSafeText(error.message, FAILURE_BYTES_MAX) ? error.message : `the keys could not be fetched (${code})`
+  return isSafeText(error.message, FAILURE_BYTES_MAX) ? error.message : `${otherwise} (${code})`
 }

@@ -16,9 +16,14 @@ export interface EntryChoice {
 /**
  * Chooses among the entries of one issuer the first that the token fits: `typ`, audience, authorized party and match
  * rules. That entry alone then judges the token: one that it refuses is not tried on a later, laxer entry.
+ * Without a header, which introspection has not, the type is not looked at.
  * When none fits, the refusal is that of the entry that passed most of these checks, the first among equals.
  */
-export function chooseEntry(header: JsonObject, claims: JsonObject, entries: readonly IssuerOptions[]): EntryChoice {
+export function chooseEntry(
+  header: JsonObject | undefined,
+  claims: JsonObject,
+  entries: readonly IssuerOptions[],
+): EntryChoice {
   let nearest: { readonly entry: IssuerOptions; readonly step: number; readonly refusal: Refusal } | undefined
   for (const entry of entries) {
     const misfit = findMisfit(header, claims, entry)
@@ -33,11 +38,11 @@ export function chooseEntry(header: JsonObject, claims: JsonObject, entries: rea
 }
 
 function findMisfit(
-  header: JsonObject,
+  header: JsonObject | undefined,
   claims: JsonObject,
   entry: IssuerOptions,
 ): { readonly step: number; readonly refusal: Refusal } | undefined {
-  const type = checkTokenType(readMember(header, 'typ'), entry.tokenTypes)
+  const type = header && checkTokenType(readMember(header, 'typ'), entry.tokenTypes)
   if (type !== undefined) return { step: 0, refusal: type }
   const tenant = checkTenant(claims, entry)
   if (tenant !== undefined) return { step: 0, refusal: tenant }
@@ -60,7 +65,8 @@ export function ruleSetProblems(issuers: readonly IssuerOptions[]): string[] {
       .flatMap((earlier) => {
         const pair = `issuers ${earlier.id} and ${later.id} have one issuer`
         if (earlier.issuer !== later.issuer) return [`${pair}, once as a tenant of many and once alone`]
-        if (!sharesKeys(earlier, later)) return [`${pair} but differ in keys, algorithms, http or refresh`]
+        if (!sharesKeys(earlier, later))
+          return [`${pair} but differ in keys, introspection, algorithms, http or refresh`]
         return takesAll(earlier, later) ? [`${pair}, and every token that fits ${later.id} goes to ${earlier.id}`] : []
       }),
   )
@@ -71,7 +77,13 @@ function shareName(a: IssuerOptions, b: IssuerOptions): boolean {
 }
 
 function sharesKeys(a: IssuerOptions, b: IssuerOptions): boolean {
-  const keySettings = ({ keys, algorithms, http, refresh }: IssuerOptions): unknown => [keys, algorithms, http, refresh]
+  const keySettings = ({ keys, introspection, algorithms, http, refresh }: IssuerOptions): unknown => [
+    keys,
+    introspection,
+    algorithms,
+    http,
+    refresh,
+  ]
   return isDeepStrictEqual(keySettings(a), keySettings(b))
 }
 

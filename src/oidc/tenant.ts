@@ -42,7 +42,8 @@ export function tenantProblems({ issuer, tenants, keys, identity }: IssuerOption
   if (tenants.length === 0) problems.push('tenants must not be empty')
   const wrong = tenants.find((tenant) => !GUID.test(tenant))
   if (wrong !== undefined) problems.push(`tenant ${JSON.stringify(wrong)} is not a GUID in lower case`)
-  if ('discovery' in keys && keys.discovery.url === undefined) problems.push('tenants need the url of the discovery')
+  if (keys !== undefined && 'discovery' in keys && keys.discovery.url === undefined)
+    problems.push('tenants need the url of the discovery')
   const isJoined = 'join' in identity.subject
   if (!isJoined || !subjectPaths(identity.subject).some((path) => isDeepStrictEqual(path, [TENANT_CLAIM]))) {
     problems.push(`tenants need a subject that joins ${TENANT_CLAIM} with a claim of the user`)

@@ -13,6 +13,12 @@ export type StageDurations = Partial<Record<Stage, number>>
 export type Delivery = 'sent' | 'late' | 'failed'
 
 /**
+ * What became of a question to an issuer about a token. `cached` was answered before, `probed` is a question about a
+ * made-up token that was answered as it should be.
+ */
+export type IntrospectionResult = 'active' | 'inactive' | 'cached' | 'failed' | 'probed'
+
+/**
  * One function per business event; the implementation in `telemetry/` feeds metric and log line together, so the two
  * cannot drift. Implementations never throw and never block.
  */
@@ -29,6 +35,8 @@ export interface CalloutEvents {
   batchSettled(kind: 'grants' | 'audit', items: number, durationMs: number, failure: CalloutErrorCode | undefined): void
   /** The keys of an issuer were fetched, or not. */
   keySetRefreshed(issuerId: string, failure: string | undefined): void
+  /** An issuer was asked about a token, or not because the answer was known; `failure` says why it failed. */
+  introspected(issuerId: string, result: IntrospectionResult, failure: string | undefined): void
   /** The connection to nats-server changed. */
   natsConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
   /** A call to Spanner failed; `recovered` reports the first success after failures. */

@@ -104,6 +104,14 @@ function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Om
       const why = bounded(failure)
       logger.warn({ event: 'key_set_unavailable', issuerId: issuer, why, ...passed }, 'the keys could not be fetched')
     },
+    introspected(issuer, result, failure) {
+      metrics.introspections.inc({ issuer, result })
+      if (failure === undefined) return
+      const passed = limit(`introspection ${issuer}`)
+      if (!passed) return
+      const why = bounded(failure)
+      logger.warn({ event: 'introspection_failed', issuerId: issuer, why, ...passed }, 'the issuer could not be asked')
+    },
     natsConnection(status, detail) {
       metrics.natsConnected.set(status === 'connected' ? 1 : 0)
       const passed = limit(`nats ${status}`)

@@ -100,6 +100,12 @@ export const METRICS = {
     labels: ['issuer'],
     meaning: 'Time since the keys of an issuer entry were last fetched.',
   },
+  introspections: {
+    name: 'introspections_total',
+    type: 'counter',
+    labels: ['issuer', 'result'],
+    meaning: 'Questions to an issuer about opaque tokens, by result (active, inactive, cached, failed, probed).',
+  },
   natsConnected: {
     name: 'nats_connected',
     type: 'gauge',

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import type { AbortCode } from '../../src/core/reasons.ts'
-import type { CalloutEvents, Delivery, StageDurations } from '../../src/service/events.ts'
+import type { CalloutEvents, Delivery, IntrospectionResult, StageDurations } from '../../src/service/events.ts'
 
 export interface DecidedEvent {
   readonly entry: AuditEntry
@@ -17,6 +17,7 @@ export class RecordedEvents implements CalloutEvents {
   readonly inFlightCounts: number[] = []
   readonly batches: { kind: 'grants' | 'audit'; items: number; failure: string | undefined }[] = []
   readonly keySets: { issuerId: string; failure: string | undefined }[] = []
+  readonly introspections: { issuerId: string; result: IntrospectionResult; failure: string | undefined }[] = []
   readonly connections: string[] = []
   readonly faults: { operation: string; code: string; detail: string }[] = []
   readonly recoveries: string[] = []
@@ -44,6 +45,10 @@ export class RecordedEvents implements CalloutEvents {
 
   keySetRefreshed(issuerId: string, failure: string | undefined): void {
     this.keySets.push({ issuerId, failure })
+  }
+
+  introspected(issuerId: string, result: IntrospectionResult, failure: string | undefined): void {
+    this.introspections.push({ issuerId, result, failure })
   }
 
   natsConnection(status: 'connected' | 'disconnected' | 'closed'): void {

@@ -3,7 +3,13 @@ import { suite, test } from 'node:test'
 import { parse } from 'yaml'
 import { readConfig } from '../../../src/config/read-config.ts'
 import { CONFIG_REFERENCE, namesUnder } from '../../../src/config/reference.ts'
-import { configWith, MINIMAL } from './config-text.ts'
+import { configWith } from './config-text.ts'
+
+/** The smallest section of a kind that is not there by default. */
+const INTROSPECTION = {
+  'issuers.0.introspection.client_id': 'callout',
+  'issuers.0.introspection.client_secret_file': 'client.secret',
+}
 
 const OPTIONS = { baseDir: '/etc/callout' }
 
@@ -20,8 +26,9 @@ suite('the reference of the settings', () => {
   const filled = CONFIG_REFERENCE.filter((entry) => !/^(required|none)\b/.test(entry.default))
   for (const { path, default: written } of filled) {
     test(`says the default of ${path} as the file would`, () => {
-      const text = configWith({ [path.replace('[]', '.0')]: parse(written) as unknown })
-      assert.deepEqual(readConfig(text, OPTIONS), readConfig(MINIMAL, OPTIONS))
+      const around = path.includes('.introspection.') ? INTROSPECTION : {}
+      const text = configWith({ ...around, [path.replace('[]', '.0')]: parse(written) as unknown })
+      assert.deepEqual(readConfig(text, OPTIONS), readConfig(configWith(around), OPTIONS))
     })
   }
 

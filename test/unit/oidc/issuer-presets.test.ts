@@ -28,7 +28,7 @@ function issuersOf(name: string): readonly IssuerConfig[] {
 function verifierOf(issuers: readonly IssuerConfig[]): OidcTokenVerifier {
   const metadata = new Map<string, string>()
   for (const { issuer, keys } of issuers) {
-    if ('discovery' in keys) metadata.set(keys.discovery.url ?? wellKnownUrl(issuer), issuer)
+    if (keys !== undefined && 'discovery' in keys) metadata.set(keys.discovery.url ?? wellKnownUrl(issuer), issuer)
   }
   return createTokenVerifier({
     // Without the files of `http`, which only a machine has that runs the preset.

@@ -138,7 +138,7 @@ suite('entries of one issuer', () => {
   ] as const) {
     test(`are refused with ${what} of their own`, () => {
       assert.deepEqual(ruleSetProblems([USERS, { ...JOBS, ...change }]), [
-        'issuers users and jobs have one issuer but differ in keys, algorithms, http or refresh',
+        'issuers users and jobs have one issuer but differ in keys, introspection, algorithms, http or refresh',
       ])
     })
   }
