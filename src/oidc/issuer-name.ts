@@ -28,6 +28,12 @@ export function readIssuerName(claims: JsonObject): string | Refusal {
   return refuse('claim_invalid', `"iss" is ${describeValue(name)}, not the trust domain of "sub"`)
 }
 
+/** The claim that names the issuer, and what it says. */
+export function describeIssuerName(claims: JsonObject): string {
+  const claim = readMember(claims, 'iss') === undefined ? 'sub' : 'iss'
+  return `"${claim}" is ${describeValue(readMember(claims, claim))}`
+}
+
 /** What is wrong with an entry for a trust domain, which publishes keys and no metadata, and issues no other tokens. */
 export function trustDomainProblems({ issuer, keys, introspection, profile }: IssuerOptions): string[] {
   if (!hasSpiffeScheme(issuer)) return []

@@ -16,7 +16,7 @@ import { mapIdentity } from './identity.ts'
 import { checkIntrospected } from './introspected-claims.ts'
 import { createIntrospectionEndpoint } from './introspection-endpoint.ts'
 import { Introspector } from './introspection.ts'
-import { readIssuerName } from './issuer-name.ts'
+import { describeIssuerName, readIssuerName } from './issuer-name.ts'
 import { assertIssuerOptions } from './issuer-options.ts'
 import type { IssuerOptions } from './issuer-options.ts'
 import { KeySet } from './key-set.ts'
@@ -108,8 +108,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       passed('form', `a strict compact JWS of ${token.length} bytes`)
       const issuer = chooseIssuer(jws.claims, byIssuer)
       if ('reason' in issuer) return refused(issuer, jws.facts)
-      const naming = Object.hasOwn(jws.claims, 'iss') ? 'iss' : 'sub'
-      passed('issuer', `"${naming}" is ${describeValue(readMember(jws.claims, naming))}`)
+      passed('issuer', describeIssuerName(jws.claims))
       const { keySet } = issuer
       if (keySet === undefined) {
         return judgeIntrospected(token, jws.facts, issuer, deadlineMs, { clock, connection, passed })
@@ -251,7 +250,7 @@ async function judgeIntrospected(
 function chooseIssuer(claims: JsonObject, byIssuer: ReadonlyMap<string, TrustedIssuer>): TrustedIssuer | Refusal {
   const name = readIssuerName(claims)
   if (typeof name !== 'string') return name
-  return byIssuer.get(name) ?? refuse('issuer_unknown', `no issuer entry is for ${describeValue(name)}`)
+  return byIssuer.get(name) ?? refuse('issuer_unknown', describeIssuerName(claims))
 }
 
 /** Everything that the header decides, and the signature itself. */
