@@ -1,8 +1,9 @@
 /**
- * Control, format (bidirectional overrides, zero-width), line and paragraph separators, surrogates: invisible in a log,
- * a table or a review, or not the same after a round trip through UTF-8.
+ * Control, format (bidirectional overrides, zero-width), line and paragraph separators, surrogates, and what Unicode has
+ * drawn as nothing (fillers, joiners, variation selectors): invisible in a log, a table or a review, or not the same
+ * after a round trip through UTF-8.
  */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/u
 
 /** What most names are made of; safe by every rule below, and told at a tenth of the cost. */
 const PRINTABLE_ASCII = /^[ -~]+$/

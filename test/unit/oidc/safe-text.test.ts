@@ -22,6 +22,12 @@ suite('a safe text', () => {
     'a\u2028',
     '\ud800',
     'e\u0301',
+    'a\u034f',
+    'a\u115f',
+    'a\u3164',
+    'a\ufe0f',
+    'a\uffa0',
+    'a\u{e0100}',
   ]) {
     test(`may not be ${JSON.stringify(text).slice(0, 20)} of ${text.length}`, () =>
       assert.equal(isSafeText(text, 255), false))

@@ -99,6 +99,7 @@ suite('a subject that could be mistaken for another is refused:', () => {
     ['an empty text', someClaims({ sub: '' }), noText],
     ['NUL', someClaims({ sub: 'alice\u0000' }), unsafe],
     ['a bidirectional override', someClaims({ sub: 'a\u202ecila' }), unsafe],
+    ['a letter that is drawn as nothing', someClaims({ sub: 'alice\u3164' }), unsafe],
     ['a decomposed letter', someClaims({ sub: 'Jose\u0301' }), unsafe],
     ['10,000 characters', someClaims({ sub: 'x'.repeat(10_000) }), unsafe],
   ])
