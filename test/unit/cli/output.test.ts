@@ -54,6 +54,7 @@ suite('a table', () => {
 
 test('characters that a terminal obeys, hides or turns around are shown as their codes', () => {
   assert.equal(visible('a\u001b[2J\u009b\n\u202eb\u200b\ud800'), 'a\\u{1b}[2J\\u{9b}\\u{a}\\u{202e}b\\u{200b}\\u{d800}')
+  assert.equal(visible('a\u3164\ufe0f'), 'a\\u{3164}\\u{fe0f}')
   assert.equal(visible('José 東京 🙂'), 'José 東京 🙂')
 })
 
