@@ -201,6 +201,18 @@ suite('Allowed hosts of an issuer', () => {
   })
 })
 
+suite('Metadata over TLS', () => {
+  test('do not lead to an address of this machine in the clear', async () => {
+    await using inside = await startKeyServer([SIGNER.publicJwk])
+    await using server = await startKeyServer([SIGNER.publicJwk], TLS)
+    server.metadata = { jwks_uri: inside.jwksUri }
+    const { verifier, verdict } = verifierFor(server, { caFile })
+    await using _ = verifier
+    assert.equal(await verdict(), 'issuer corp: "jwks_uri" must be https')
+    assert.deepEqual(inside.requests, [])
+  })
+})
+
 suite('A document larger than allowed', () => {
   test('is cut off, not taken in', async () => {
     await using server = await startKeyServer([SIGNER.publicJwk])
