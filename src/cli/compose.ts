@@ -10,6 +10,8 @@ import { CalloutEndpoint } from '../nats/callout-endpoint.ts'
 import { NatsLink } from '../nats/connection.ts'
 import { createXKey, type XKey } from '../nats/keys.ts'
 import type { Signers } from '../nats/signers.ts'
+import type { DenialOptions } from '../nats/responder.ts'
+import { createKick } from '../nats/system-link.ts'
 import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
 import { createAuditWriter } from '../service/audit-writer.ts'
 import { Authorizer } from '../service/authorizer.ts'
@@ -28,8 +30,6 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { createSigners } from './signers.ts'
 import { SERVICE_VERSION } from './version.ts'
 
-/** Denials that were answered at once still want their row; so many may wait behind the requests in flight. */
-const ROWS_WAITING_MAX = 4096
 /** Pause between two looks at a database that does not answer at the start. */
 const SCHEMA_RETRY_MS = 1000
 const SCHEMA_TIMEOUT_MS = 2000
@@ -89,7 +89,9 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
       queue,
       decode: createRequestDecoder({ signers, xkeys: xkeysOf(secrets), clock }),
       encode: createResponseEncoder(signers, clock),
+      denials: { mode: config.deny.mode, ...openSystemLink(options, stack, events) },
       handler: createAuthorizer(options, { database, verifier, signers, events }),
+      inFlightMax: config.callout.maxInFlight,
       answerWithinMs: config.callout.deadlineMs,
       clock,
       events,
@@ -124,7 +126,7 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
     }),
     auditWriter: createAuditWriter({
       log: createDecisionLog(database),
-      waitingMax: callout.maxInFlight + ROWS_WAITING_MAX,
+      waitingMax: callout.maxInFlight,
       clock,
       events,
     }),
@@ -142,7 +144,6 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
     tokenSources: token.sources,
     tokenBytesMax: token.maxBytes,
     deadlineMs: callout.deadlineMs,
-    inFlightMax: callout.maxInFlight,
     instanceId,
     serviceVersion: SERVICE_VERSION,
   })
@@ -171,6 +172,39 @@ async function knownSchema(
       waitingFor(error.message)
     }
     await delay(SCHEMA_RETRY_MS, undefined, { signal })
+  }
+}
+
+/** Connects in the background: the service serves without, and then denies where it would have disconnected. */
+function openSystemLink(
+  { config, secrets, instanceId }: ComposeOptions,
+  stack: AsyncDisposableStack,
+  events: CalloutEvents,
+): Pick<DenialOptions, 'kick'> {
+  const { system, tls } = secrets.nats
+  if (system === undefined || config.deny.whenUnavailable === 'reply') return {}
+  const link = stack.use(
+    new NatsLink({
+      servers: config.nats.servers,
+      credentials: { kind: 'password', ...system },
+      ...(tls === undefined ? {} : { tls }),
+      name: `callout ${instanceId} system`,
+      clock,
+      events: {
+        natsConnection: (status, detail) => events.systemConnection(status, detail),
+        unexpected: (where, error) => events.unexpected(where, error),
+      },
+    }),
+  )
+  link.open().catch(() => {
+    // Closed before it was open: the service is ending.
+  })
+  return {
+    kick: createKick({
+      connection: () => link.connection,
+      clock,
+      onFault: (error) => events.unexpected('nats.kick', error),
+    }),
   }
 }
 

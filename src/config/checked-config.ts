@@ -21,6 +21,10 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
     },
     token: { sources: file.token.sources, maxBytes: file.token.max_bytes },
     issuers: file.issuers.map((entry) => toIssuer(entry, path)),
+    deny: {
+      mode: file.deny.mode,
+      whenUnavailable: file.deny.when_unavailable ?? (file.nats.system === undefined ? 'reply' : 'disconnect'),
+    },
     session: { maxMs: file.session.max, jitter: file.session.jitter, minRemainingMs: file.session.min_remaining },
     grants: { maxStaleMs: file.grants.max_stale },
     store: { database: file.store.url.slice('spanner://'.length) },

@@ -23,6 +23,10 @@ export interface Config {
     readonly maxBytes: number
   }
   readonly issuers: readonly IssuerConfig[]
+  readonly deny: {
+    readonly mode: 'reply' | 'drop'
+    readonly whenUnavailable: 'disconnect' | 'reply'
+  }
   readonly session: {
     readonly maxMs: number
     /** 0 to 1. */

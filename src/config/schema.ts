@@ -62,7 +62,11 @@ const nats = z
     tls: tls.optional(),
     system: z
       .strictObject({
-        user: setting(userName, 'text', 'User of the system account. Checked; nothing uses it yet.'),
+        user: setting(
+          userName,
+          'text',
+          'User of the system account, to disconnect clients; see `deny.when_unavailable`.',
+        ),
         password_file: setting(file(), 'file', 'Password of `nats.system.user`.'),
       })
       .optional(),
@@ -109,7 +113,7 @@ const callout = z
     max_in_flight: setting(
       z.int('must be a whole number').min(1, 'must be at least 1').max(65_536, 'must be at most 65536').prefault(1024),
       'number',
-      'Requests worked on at once; more are refused at once with `overloaded`.',
+      'Requests worked on at once; more wait as long as they can be answered in time, then they are `overloaded`.',
     ),
   })
   .superRefine(checkModeOfAccounts, { when: evenIfIncomplete })
@@ -150,72 +154,92 @@ const session = z
     when: evenIfIncomplete,
   })
 
+const deny = z.strictObject({
+  mode: setting(
+    choice(['reply', 'drop']).prefault('reply'),
+    'reply or drop',
+    'Refusals on the merits: told at once, or dropped, so that nats-server waits out its timeout, which slows attackers.',
+  ),
+  when_unavailable: setting(
+    choice(['disconnect', 'reply']).optional(),
+    'disconnect or reply',
+    'Refusals for no fault of the client: its connection is ended, or it is told. Unless set: `disconnect` with `nats.system`.',
+  ),
+})
+
 /** `spanner://` and the resource name of a database; the bounds are wider than those of Google's names. */
 const STORE_URL =
   /^spanner:\/\/projects\/[a-z][a-z0-9.:-]{0,62}\/instances\/[a-z][a-z0-9-]{0,63}\/databases\/[a-z][a-z0-9_-]{0,29}$/
 
 /** The whole of `callout.yaml`, in its own words; `read-config.ts` turns it into a `Config`. */
-export const configSchema = z.strictObject({
-  nats: nats.prefault({} as never),
-  callout: callout.prefault({} as never),
-  token: token.prefault({}),
-  issuers: issuersSchema,
-  session: session.prefault({}),
-  grants: z
-    .strictObject({
-      max_stale: setting(
-        duration({
-          minMs: 0,
-          maxMs: 0,
-          why: 'every decision reads the grants anew; bounded staleness is not offered',
-        }).prefault('0s'),
-        'duration',
-        'How old the grants of a decision may be; only `0s`, every decision reads them anew.',
-      ),
-    })
-    .prefault({}),
-  store: z
-    .strictObject({
-      url: setting(
-        text(STORE_URL, 'must be spanner://projects/<project>/instances/<instance>/databases/<database>'),
-        'URL',
-        'The database, `spanner://projects/<project>/instances/<instance>/databases/<database>`.',
-      ),
-    })
-    .prefault({} as never),
-  audit: z
-    .strictObject({
-      on_unavailable: setting(
-        choice(['deny'], ': nobody is admitted whose decision is not recorded').prefault('deny'),
-        'deny',
-        'What happens to a client whose decision cannot be recorded.',
-      ),
-    })
-    .prefault({}),
-  http: z
-    .strictObject({
-      listen: setting(
-        freeText()
-          .refine(
-            (value) => parseListenAddress(value) !== undefined,
-            'must be host:port, such as 127.0.0.1:8222 or [::1]:8222',
-          )
-          .prefault('127.0.0.1:8222'),
-        'host:port',
-        'For `/livez`, `/readyz` and `/metrics`; 8222 is also where a nats-server on the same host may have its monitor.',
-      ),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({
-      level: setting(
-        choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).prefault('info'),
-        'level',
-        'Least severe level written: trace, debug, info, warn, error or fatal.',
-      ),
-    })
-    .prefault({}),
-})
+export const configSchema = z
+  .strictObject({
+    nats: nats.prefault({} as never),
+    callout: callout.prefault({} as never),
+    token: token.prefault({}),
+    issuers: issuersSchema,
+    deny: deny.prefault({}),
+    session: session.prefault({}),
+    grants: z
+      .strictObject({
+        max_stale: setting(
+          duration({
+            minMs: 0,
+            maxMs: 0,
+            why: 'every decision reads the grants anew; bounded staleness is not offered',
+          }).prefault('0s'),
+          'duration',
+          'How old the grants of a decision may be; only `0s`, every decision reads them anew.',
+        ),
+      })
+      .prefault({}),
+    store: z
+      .strictObject({
+        url: setting(
+          text(STORE_URL, 'must be spanner://projects/<project>/instances/<instance>/databases/<database>'),
+          'URL',
+          'The database, `spanner://projects/<project>/instances/<instance>/databases/<database>`.',
+        ),
+      })
+      .prefault({} as never),
+    audit: z
+      .strictObject({
+        on_unavailable: setting(
+          choice(['deny'], ': nobody is admitted whose decision is not recorded').prefault('deny'),
+          'deny',
+          'What happens to a client whose decision cannot be recorded.',
+        ),
+      })
+      .prefault({}),
+    http: z
+      .strictObject({
+        listen: setting(
+          freeText()
+            .refine(
+              (value) => parseListenAddress(value) !== undefined,
+              'must be host:port, such as 127.0.0.1:8222 or [::1]:8222',
+            )
+            .prefault('127.0.0.1:8222'),
+          'host:port',
+          'For `/livez`, `/readyz` and `/metrics`; 8222 is also where a nats-server on the same host may have its monitor.',
+        ),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({
+        level: setting(
+          choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).prefault('info'),
+          'level',
+          'Least severe level written: trace, debug, info, warn, error or fatal.',
+        ),
+      })
+      .prefault({}),
+  })
+  .refine(({ deny, nats }) => deny?.when_unavailable !== 'disconnect' || nats?.system !== undefined, {
+    error: 'disconnect needs nats.system',
+    path: ['deny', 'when_unavailable'],
+    when: evenIfIncomplete,
+  })
 
 /** The checked content of the file, units resolved, names as written. */
 export type ConfigFile = z.output<typeof configSchema>

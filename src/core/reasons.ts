@@ -37,11 +37,25 @@ export const DENY_REASONS = {
   session_too_short: 'the token or a grant ends before session.min_remaining has passed',
   grants_unavailable: 'the grants could not be read in time; says nothing about the client',
   audit_unavailable: 'the decision could not be recorded in time, so it was not an admission',
-  overloaded: 'too many requests were in flight',
+  overloaded: 'too many requests arrived to answer this one in time',
   internal: 'a bug; the log has the details',
 } as const
 
 export type DenyReason = keyof typeof DENY_REASONS
+
+/** Refusals that say something about us and nothing about the client: the same request may be allowed a moment later. */
+const OUR_OWN: ReadonlySet<DenyReason> = new Set([
+  'issuer_unavailable',
+  'grants_unavailable',
+  'audit_unavailable',
+  'overloaded',
+  'internal',
+])
+
+/** Whether a refusal is one on the merits: of this client, by what it presented or by what it may do. */
+export function isOnMerits(reason: DenyReason): boolean {
+  return !OUR_OWN.has(reason)
+}
 
 /**
  * Why a message on the callout subject was not answered at all: it is not a genuine authorization request, so nothing in

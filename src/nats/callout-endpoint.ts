@@ -2,11 +2,14 @@ import { MsgImpl } from '@nats-io/transport-node'
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { ABORT_CODES, type AbortCode } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
+import { Admission } from '../service/admission.ts'
 import type { CalloutEvents, ReadinessCheck, ReadinessProbe } from '../service/events.ts'
-import type { Clock, RequestHandler, Respond } from '../service/ports.ts'
-import { SERVER_XKEY_HEADER } from './authorization-request.ts'
-import type { DecodeRequest, DecodedRequest, Seal } from './authorization-request.ts'
+import type { Arrival, Clock, RequestHandler, Respond } from '../service/ports.ts'
+import { createTimeBudget, type TimeBudget } from '../service/time-budget.ts'
+import { REQUEST_BYTES_MAX, SERVER_XKEY_HEADER } from './authorization-request.ts'
+import type { DecodeRequest } from './authorization-request.ts'
 import type { EncodeResponse } from './authorization-response.ts'
+import { createResponder, refuseUnread, type Asked, type DenialOptions } from './responder.ts'
 
 /** Where nats-server asks (`server/auth_callout.go` AuthCalloutSubject). */
 export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
@@ -26,6 +29,16 @@ const KEY_TROUBLES: ReadonlySet<AbortCode> = new Set([
   'request_operator_mode',
 ])
 
+/** Messages that may wait, for each that is worked on; as many again wait in the reader's buffers at most. */
+const WAITING_PER_PLACE = 8
+const WAITING_BYTES_MAX = 32 * 1024 * 1024
+/**
+ * To refuse a request by its name, it has to be opened and verified first, which costs a third of a decision. So much of the
+ * time may go into that, and so much may be saved up for a storm; what is beyond is refused unread.
+ */
+const REFUSING_SHARE = 0.1
+const REFUSING_SAVED_MS = 1000
+
 export interface CalloutEndpointOptions {
   readonly connection: NatsConnection
   /** Whether what is published now goes out: `() => link.connected`. */
@@ -33,11 +46,20 @@ export interface CalloutEndpointOptions {
   readonly queue: string
   readonly decode: DecodeRequest
   readonly encode: EncodeResponse
+  readonly denials: DenialOptions
   readonly handler: RequestHandler
+  readonly inFlightMax: number
   /** From receipt of the message; a later answer is of no use to the server and is not sent. */
   readonly answerWithinMs: number
   readonly clock: Clock
-  readonly events: Pick<CalloutEvents, 'requestAborted' | 'unexpected'>
+  readonly events: Pick<CalloutEvents, 'requestAborted' | 'refusedUnread' | 'inFlight' | 'unexpected'>
+}
+
+/** A message as it waits: copied, since the library's message would keep the whole buffer that it was read with. */
+interface Received {
+  readonly data: Uint8Array
+  readonly serverXKey: string | undefined
+  readonly reply: string
 }
 
 /**
@@ -49,14 +71,36 @@ export class CalloutEndpoint implements AsyncDisposable {
   readonly probe: ReadinessProbe
   readonly #options: CalloutEndpointOptions
   readonly #subscription: Subscription
-  readonly #inFlight = new Set<Promise<void>>()
+  readonly #admission: Admission<Received>
+  readonly #respondTo: (asked: Asked) => Respond
+  readonly #refusing: TimeBudget
+  /** Refusals that are being told or recorded. */
+  readonly #refusals = new Set<Promise<void>>()
   #refusal: string | undefined
   /** Why the last message was not for our keys; cleared by the next genuine request. */
   #keyTrouble: string | undefined
 
   /** Subscribes. */
   constructor(options: CalloutEndpointOptions) {
+    const { clock, events, inFlightMax, answerWithinMs } = options
     this.#options = options
+    this.#respondTo = createResponder(options)
+    this.#refusing = createTimeBudget({
+      share: REFUSING_SHARE,
+      savedMsMax: REFUSING_SAVED_MS,
+      monotonicMs: () => clock.monotonicMs(),
+    })
+    this.#admission = new Admission({
+      start: (received, receivedAtMs) => this.#start(received, receivedAtMs),
+      shed: (received, receivedAtMs) => this.#shed(received, receivedAtMs),
+      inFlightMax,
+      deadlineMs: answerWithinMs,
+      waitingMax: inFlightMax * WAITING_PER_PLACE,
+      waitingBytesMax: WAITING_BYTES_MAX,
+      clock,
+      nextTurn: (callback) => void setImmediate(callback),
+      events,
+    })
     this.#subscription = options.connection.subscribe(CALLOUT_SUBJECT, {
       queue: options.queue,
       callback: (error, message) => this.#receive(error, message),
@@ -66,9 +110,9 @@ export class CalloutEndpoint implements AsyncDisposable {
     }
   }
 
-  /** Requests that were handed to the handler and have not settled. */
+  /** Requests that were received and have not settled. */
   get inFlight(): number {
-    return this.#inFlight.size
+    return this.#admission.inFlight + this.#admission.waiting + this.#refusals.size
   }
 
   /**
@@ -82,7 +126,7 @@ export class CalloutEndpoint implements AsyncDisposable {
     const cancel = clock.after(withinMs, expire)
     await Promise.race([this.#finish().catch((error: unknown) => events.unexpected('nats.drain', error)), expired])
     cancel()
-    return this.#inFlight.size
+    return this.inFlight
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -92,7 +136,8 @@ export class CalloutEndpoint implements AsyncDisposable {
   async #finish(): Promise<void> {
     const { connection } = this.#options
     if (!this.#subscription.isClosed()) await this.#subscription.drain()
-    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
+    await this.#admission.idle()
+    while (this.#refusals.size > 0) await Promise.all(this.#refusals)
     if (!connection.isClosed()) await connection.flush()
   }
 
@@ -104,9 +149,9 @@ export class CalloutEndpoint implements AsyncDisposable {
   }
 
   #receive(error: Error | null, message: Msg): void {
-    const { events, clock } = this.#options
+    const { events } = this.#options
     try {
-      if (error === null) this.#accept(message, clock.monotonicMs())
+      if (error === null) this.#admit(message)
       else {
         this.#refusal = `nats-server ended the subscription: ${error.message}`
         events.unexpected('nats.subscription', error)
@@ -116,55 +161,77 @@ export class CalloutEndpoint implements AsyncDisposable {
     }
   }
 
-  #accept(message: Msg, receivedAtMs: number): void {
-    const { events, handler, clock } = this.#options
-    const decoded = this.#decode(message)
+  /** The reader waits for this: whatever can wait is done when it is the turn of the message. */
+  #admit(message: Msg): void {
+    const received = receivedOf(message)
+    if ('aborted' in received) this.#options.events.requestAborted(received.aborted)
+    else this.#admission.offer(received, received.data.length)
+  }
+
+  #start(received: Received, receivedAtMs: number): Promise<void> | undefined {
+    const { handler, events } = this.#options
+    const opened = this.#open(received, receivedAtMs)
+    if (opened === undefined) return undefined
+    const { request, arrival, respond } = opened
+    return Promise.try(() => handler.handle(request, arrival, respond)).catch((bug: unknown) =>
+      events.unexpected('nats.handler', bug),
+    )
+  }
+
+  #shed(received: Received, receivedAtMs: number): void {
+    const { handler, events } = this.#options
+    if (!this.#refusing.left) {
+      refuseUnread(this.#options, received.reply)
+      events.refusedUnread()
+      return
+    }
+    this.#refusing.spend(() => {
+      const opened = this.#open(received, receivedAtMs)
+      if (opened === undefined) return
+      const { request, arrival, respond } = opened
+      const refusal = Promise.try(() => handler.shed(request, arrival, respond))
+        .catch((bug: unknown) => events.unexpected('nats.handler', bug))
+        .finally(() => this.#refusals.delete(refusal))
+      this.#refusals.add(refusal)
+    })
+  }
+
+  #open(
+    { data, serverXKey, reply }: Received,
+    receivedAtMs: number,
+  ): { request: AuthorizationRequest; arrival: Arrival; respond: Respond } | undefined {
+    const { clock, decode, events } = this.#options
+    const startedMs = clock.monotonicMs()
+    const decoded = decode(data, serverXKey)
     if ('aborted' in decoded) {
       if (KEY_TROUBLES.has(decoded.aborted)) this.#keyTrouble = `the last request: ${ABORT_CODES[decoded.aborted]}`
       events.requestAborted(decoded.aborted)
-      return
+      return undefined
     }
     this.#keyTrouble = undefined
-    const respond = this.#responder(message, decoded, receivedAtMs)
-    const openMs = clock.monotonicMs() - receivedAtMs
-    const work = handler
-      .handle(decoded.request, receivedAtMs, openMs, respond)
-      .catch((bug: unknown) => events.unexpected('nats.handler', bug))
-      .finally(() => this.#inFlight.delete(work))
-    this.#inFlight.add(work)
-  }
-
-  #decode(message: Msg): DecodedRequest {
-    if (message.reply === undefined || message.reply === '') return { aborted: 'request_malformed' }
-    if (headerBytes(message) > HEADER_BYTES_MAX) return { aborted: 'request_oversized' }
-    let serverXKeys: string[]
-    try {
-      serverXKeys = message.headers?.values(SERVER_XKEY_HEADER) ?? []
-    } catch {
-      // The library parses headers on first access and throws on a name or value that none may have.
-      return { aborted: 'request_malformed' }
-    }
-    return this.#options.decode(message.data, serverXKeys.length === 0 ? undefined : serverXKeys.join(', '))
-  }
-
-  #responder(message: Msg, decoded: { request: AuthorizationRequest; seal?: Seal }, receivedAtMs: number): Respond {
-    const { encode, clock, events, answerWithinMs, isConnected } = this.#options
-    let answered = false
-    return (answer) => {
-      try {
-        if (answered) throw new TypeError('a request was answered twice')
-        answered = true
-        const plain = encode(decoded.request, answer)
-        const response = decoded.seal === undefined ? plain : decoded.seal(plain)
-        if (clock.monotonicMs() - receivedAtMs >= answerWithinMs) return 'late'
-        if (!isConnected()) return 'failed'
-        return message.respond(response) ? 'sent' : 'failed'
-      } catch (error) {
-        events.unexpected('nats.respond', error)
-        return 'failed'
-      }
+    return {
+      request: decoded.request,
+      arrival: { receivedAtMs, openMs: clock.monotonicMs() - startedMs },
+      respond: this.#respondTo({ ...decoded, reply, receivedAtMs }),
     }
   }
+}
+
+/** Takes of a message what is needed later. */
+function receivedOf(message: Msg): Received | { aborted: AbortCode } {
+  const { reply, data } = message
+  if (reply === undefined || reply === '') return { aborted: 'request_malformed' }
+  if (headerBytes(message) > HEADER_BYTES_MAX || data.length > REQUEST_BYTES_MAX)
+    return { aborted: 'request_oversized' }
+  let serverXKeys: string[]
+  try {
+    serverXKeys = message.headers?.values(SERVER_XKEY_HEADER) ?? []
+  } catch {
+    // The library parses headers on first access and throws on a name or value that none may have.
+    return { aborted: 'request_malformed' }
+  }
+  const serverXKey = serverXKeys.length === 0 ? undefined : serverXKeys.join(', ')
+  return { data: Uint8Array.from(data), serverXKey, reply }
 }
 
 function headerBytes(message: Msg): number {

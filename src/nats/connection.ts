@@ -111,6 +111,11 @@ export class NatsLink implements AsyncDisposable {
     return this.#connected
   }
 
+  /** The connection, while what is published now goes out. */
+  get connection(): NatsConnection | undefined {
+    return this.#connected ? this.#connection : undefined
+  }
+
   /** Sends what is buffered and closes; whatever was not drained before is lost. Safe to call again. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return

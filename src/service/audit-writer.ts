@@ -3,6 +3,7 @@ import { CalloutError } from '../core/errors.ts'
 import { Batcher } from './batcher.ts'
 import type { CalloutEvents } from './events.ts'
 import type { Clock, DeadlineMs, DecisionLog } from './ports.ts'
+import { SpareRows } from './spare-rows.ts'
 
 /** Spanner commits cost per commit up to about a hundred rows of this width, and per row beyond; see `npm run bench`. */
 const ROWS_PER_COMMIT_MAX = 100
@@ -20,6 +21,11 @@ export interface AuditWriterOptions {
 export interface AuditWriter {
   /** Returns once the entry is durable; throws a `CalloutError` when that is not known at the deadline. */
   record(entry: AuditEntry, deadlineMs: DeadlineMs): Promise<void>
+  /**
+   * For entries that nobody waits for: written when nothing else is, some of them in any case; never in the way of `record`.
+   * Returns once the entry is durable; throws a `CalloutError` when it is lost.
+   */
+  recordSpare(entry: AuditEntry): Promise<void>
 }
 
 /**
@@ -27,19 +33,25 @@ export interface AuditWriter {
  * batch for what a row holds, each entry is committed alone, so that one row cannot take the others with it.
  */
 export function createAuditWriter({ log, waitingMax, clock, events }: AuditWriterOptions): AuditWriter {
+  const run = (entries: readonly AuditEntry[], deadlineMs: DeadlineMs) => appendTogether(log, entries, deadlineMs)
   const batcher = new Batcher<AuditEntry, CalloutError | undefined>({
-    run: (entries, deadlineMs) => appendTogether(log, entries, deadlineMs),
+    run,
     itemsMax: ROWS_PER_COMMIT_MAX,
     inFlightMax: COMMITS_IN_FLIGHT_MAX,
     waitingMax,
     clock,
-    settled: (items, durationMs, failure) => events.batchSettled('audit', items, durationMs, failure),
+    settled(items, durationMs, failure) {
+      events.batchSettled('audit', items, durationMs, failure)
+      spare.pump()
+    },
   })
+  const spare = new SpareRows({ run, rowsPerCommitMax: ROWS_PER_COMMIT_MAX, isBusy: () => !batcher.idle, clock })
   return {
     async record(entry, deadlineMs) {
       const failure = await batcher.submit(entry, deadlineMs)
       if (failure !== undefined) throw failure
     },
+    recordSpare: (entry) => spare.add(entry),
   }
 }
 

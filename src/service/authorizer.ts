@@ -4,19 +4,21 @@ import type { Allow, Decision, Deny } from '../core/decision.ts'
 import { CalloutError } from '../core/errors.ts'
 import type { Identity, TokenFacts } from '../core/identity.ts'
 import { lockablePrincipals, principalOf } from '../core/principal.ts'
-import type { DenyReason } from '../core/reasons.ts'
+import { isOnMerits, type DenyReason } from '../core/reasons.ts'
 import type { AuthorizationRequest, TokenSource } from '../core/request.ts'
 import type { AuditWriter } from './audit-writer.ts'
 import { within } from './deadline.ts'
 import type { CalloutEvents, Delivery, Stage, StageDurations } from './events.ts'
 import type {
   Answer,
+  Arrival,
   Clock,
   DeadlineMs,
   PolicyReader,
   RequestHandler,
   Respond,
   TokenVerifier,
+  Unavailable,
   UserJwtIssuer,
 } from './ports.ts'
 import { tokenOf } from './token-source.ts'
@@ -37,13 +39,12 @@ export interface AuthorizerOptions {
   readonly tokenBytesMax: number
   /** From receipt to answer. */
   readonly deadlineMs: number
-  readonly inFlightMax: number
   readonly instanceId: string
   readonly serviceVersion: string
 }
 
 /**
- * Shares of the deadline by which a step has to be done. An issuer that hangs leaves time to say so in the audit, and so
+ * Shares of the time that is left when work begins, by which a step has to be done. An issuer that hangs leaves time to say so in the audit, and so
  * does a store; the last share is for signing the answer and for its way back.
  */
 const VERIFY_SHARE = 0.4
@@ -54,6 +55,7 @@ const AUDIT_SHARE = 0.95
 interface Attempt {
   readonly request: AuthorizationRequest
   readonly receivedAtMs: number
+  readonly startedAtMs: number
   readonly durations: StageDurations
   identity?: Identity
   issuerId?: string
@@ -68,47 +70,42 @@ interface Attempt {
  */
 export class Authorizer implements RequestHandler {
   readonly #options: AuthorizerOptions
-  #inFlight = 0
 
   constructor(options: AuthorizerOptions) {
     this.#options = options
   }
 
+  /** Judges and answers one genuine request. Rejects only on a bug in the answering itself. */
+  async handle(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void> {
+    const attempt = this.#attempt(request, arrival)
+    const { decision, userJwt } = await this.#judge(attempt)
+    await this.#recordAndAnswer(attempt, decision, userJwt, respond)
+  }
+
   /**
-   * Judges and answers one genuine request. Rejects only on a bug in the answering itself.
-   * @param receivedAtMs `clock.monotonicMs()` when the message arrived; the deadline counts from there.
-   * @param openMs milliseconds already spent on opening and verifying the request.
+   * Answers at once, whatever the audit does; the row follows when the log has nothing better to do, and is counted as lost when
+   * too many wait.
    */
-  async handle(request: AuthorizationRequest, receivedAtMs: number, openMs: number, respond: Respond): Promise<void> {
-    const attempt: Attempt = { request, receivedAtMs, durations: { open: openMs }, token: {} }
-    if (this.#inFlight >= this.#options.inFlightMax) return this.#shed(attempt, respond)
-    this.#count(1)
-    try {
-      const { decision, userJwt } = await this.#judge(attempt)
-      await this.#recordAndAnswer(attempt, decision, userJwt, respond)
-    } finally {
-      this.#count(-1)
-    }
-  }
-
-  #count(change: 1 | -1): void {
-    this.#inFlight += change
-    this.#options.events.inFlight(this.#inFlight)
-  }
-
-  /** Answers at once; the row follows when there is room for it, and is counted as lost when there is none. */
-  async #shed(attempt: Attempt, respond: Respond): Promise<void> {
+  async shed(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void> {
     const { auditWriter, events } = this.#options
-    const decision = this.#deny('overloaded', `${this.#inFlight} requests in flight`)
-    const delivery = this.#answer(attempt, { deny: denyText(decision) }, respond)
+    const attempt = this.#attempt(request, arrival)
+    const decision = this.#deny('overloaded')
     const entry = this.#entry(attempt, decision)
-    try {
-      await auditWriter.record(entry, this.#deadline(attempt, AUDIT_SHARE))
-      events.decided(entry, attempt.durations, true, delivery)
-    } catch (error) {
-      events.auditFailed('deny', 1, error)
-      events.decided(entry, attempt.durations, false, delivery)
-    }
+    const recording = auditWriter.recordSpare(entry).then(
+      () => true,
+      (error: unknown) => {
+        events.auditFailed('deny', 1, error)
+        return false
+      },
+    )
+    const delivery = await this.#answer(attempt, refusal(decision), respond)
+    events.decided(entry, attempt.durations, await recording, delivery)
+  }
+
+  #attempt(request: AuthorizationRequest, { receivedAtMs, openMs }: Arrival): Attempt {
+    const startedAtMs = this.#options.clock.monotonicMs()
+    const waitMs = Math.max(0, startedAtMs - receivedAtMs - openMs)
+    return { request, receivedAtMs, startedAtMs, durations: { wait: waitMs, open: openMs }, token: {} }
   }
 
   async #judge(attempt: Attempt): Promise<{ decision: Decision; userJwt?: string }> {
@@ -206,7 +203,7 @@ export class Authorizer implements RequestHandler {
     const entry = this.#entry(attempt, decision)
     const failure = await this.#record(attempt, entry)
     if (failure === undefined) {
-      const delivery = this.#answer(attempt, answerOf(decision, userJwt), respond)
+      const delivery = await this.#answer(attempt, answerOf(decision, userJwt), respond)
       return events.decided(entry, attempt.durations, true, delivery)
     }
     events.auditFailed(decision.outcome, 1, failure.error)
@@ -214,7 +211,7 @@ export class Authorizer implements RequestHandler {
       decision.outcome === 'deny'
         ? decision
         : { ...this.#deny('audit_unavailable', messageOf(failure.error)), id: decision.id }
-    const delivery = this.#answer(attempt, { deny: denyText(answered) }, respond)
+    const delivery = await this.#answer(attempt, refusal(answered), respond)
     events.decided({ ...entry, decision: answered }, attempt.durations, false, delivery)
   }
 
@@ -233,13 +230,16 @@ export class Authorizer implements RequestHandler {
     }
   }
 
-  #answer(attempt: Attempt, answer: Answer, respond: Respond): Delivery {
-    if (this.#options.clock.monotonicMs() >= this.#deadline(attempt, 1)) return 'late'
-    return this.#timed(attempt, 'respond', () => respond(answer))
+  async #answer(attempt: Attempt, answer: Answer | Unavailable, respond: Respond): Promise<Delivery> {
+    const startedMs = this.#options.clock.monotonicMs()
+    const delivery = await respond(answer)
+    attempt.durations.respond = this.#options.clock.monotonicMs() - startedMs
+    return delivery
   }
 
-  #deadline(attempt: Attempt, share: number): DeadlineMs {
-    return attempt.receivedAtMs + this.#options.deadlineMs * share
+  #deadline({ receivedAtMs, startedAtMs }: Attempt, share: number): DeadlineMs {
+    const leftMs = receivedAtMs + this.#options.deadlineMs - startedAtMs
+    return startedAtMs + leftMs * share
   }
 
   #deny(reason: DenyReason, detail?: string): Deny {
@@ -275,10 +275,15 @@ export class Authorizer implements RequestHandler {
   }
 }
 
-function answerOf(decision: Decision, userJwt: string | undefined): Answer {
-  if (decision.outcome === 'deny') return { deny: denyText(decision) }
+function answerOf(decision: Decision, userJwt: string | undefined): Answer | Unavailable {
+  if (decision.outcome === 'deny') return refusal(decision)
   if (userJwt === undefined) throw new TypeError('an allow without a user JWT')
   return { allow: userJwt }
+}
+
+function refusal(decision: Deny): Answer | Unavailable {
+  const text = denyText(decision)
+  return isOnMerits(decision.reason) ? { deny: text } : { unavailable: text }
 }
 
 /** nats-server logs this text and puts it in an event that members of the callout account can read. */

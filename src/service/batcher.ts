@@ -34,6 +34,11 @@ export class Batcher<Item, Result> {
     this.#options = options
   }
 
+  /** Nothing waits and nothing is under way. */
+  get idle(): boolean {
+    return this.#waiting.length === 0 && this.#inFlight === 0
+  }
+
   submit(item: Item, deadlineMs: DeadlineMs): Promise<Result> {
     if (this.#waiting.length >= this.#options.waitingMax) {
       return Promise.reject(

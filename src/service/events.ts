@@ -3,14 +3,17 @@ import type { CalloutErrorCode } from '../core/errors.ts'
 import type { AbortCode } from '../core/reasons.ts'
 
 /** Steps of one request, in order; the label of the stage histogram. */
-export const STAGES = ['open', 'verify', 'grants', 'decide', 'sign', 'audit', 'respond'] as const
+export const STAGES = ['wait', 'open', 'verify', 'grants', 'decide', 'sign', 'audit', 'respond'] as const
 export type Stage = (typeof STAGES)[number]
 
 /** Milliseconds spent in each step that the request reached. */
 export type StageDurations = Partial<Record<Stage, number>>
 
-/** What became of the answer: `late` is an answer that was not sent because the deadline had passed. */
-export type Delivery = 'sent' | 'late' | 'failed'
+/**
+ * What became of the answer: `late` was not sent because the deadline had passed, `dropped` is a refusal that is not
+ * sent by choice, `disconnected` is a client whose connection was ended in place of a refusal.
+ */
+export type Delivery = 'sent' | 'dropped' | 'disconnected' | 'late' | 'failed'
 
 /**
  * What became of a question to an issuer about a token. `cached` was answered before, `probed` is a question about a
@@ -29,8 +32,10 @@ export interface CalloutEvents {
   decided(entry: AuditEntry, durations: StageDurations, recorded: boolean, delivery: Delivery): void
   /** The row of a denial is lost, or the row of an allow could not be confirmed (which made it a denial). */
   auditFailed(outcome: 'allow' | 'deny', rows: number, error: unknown): void
-  /** Requests that are being worked on right now. */
-  inFlight(count: number): void
+  /** Requests that are being worked on right now, and that wait for it. */
+  inFlight(count: number, waiting: number): void
+  /** A message was refused unread, for overload; nothing is known of it, so there is no row. */
+  refusedUnread(): void
   /** One round trip of a natural batch ended. */
   batchSettled(kind: 'grants' | 'audit', items: number, durationMs: number, failure: CalloutErrorCode | undefined): void
   /** The keys of an issuer were fetched, or not. */
@@ -39,6 +44,8 @@ export interface CalloutEvents {
   introspected(issuerId: string, result: IntrospectionResult, failure: string | undefined): void
   /** The connection to nats-server changed. */
   natsConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
+  /** The connection to the system account changed. */
+  systemConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
   /** A call to Spanner failed; `recovered` reports the first success after failures. */
   storeFault(operation: string, code: CalloutErrorCode, detail: string): void
   storeRecovered(operation: string, downMs: number): void

@@ -75,20 +75,31 @@ export interface UserJwtIssuer {
 /** What nats-server is told: the user JWT of an admission, or `reason decision-id` of a refusal, nothing more. */
 export type Answer = { readonly allow: string } | { readonly deny: string }
 
+/** A refusal that says nothing about the client, in the same words; the client should come back and try again. */
+export interface Unavailable {
+  readonly unavailable: string
+}
+
 /**
- * Sends the answer to a request, once: encodes, signs, seals if the request was sealed, publishes. `late` when the deadline
- * passed before the answer could go out, `failed` when it could not be sent; then nothing was published. `sent` means
- * handed to the socket, not received. Never throws.
+ * Answers a request, once: encodes, signs, seals if the request was sealed, publishes; or drops the answer or ends the
+ * connection of the client, as configured. `late` when the deadline passed before the answer could go out, `failed` when
+ * it could not be sent; then nothing was published. `sent` means handed to the socket, not received. Never throws.
  */
-export type Respond = (answer: Answer) => Delivery
+export type Respond = (answer: Answer | Unavailable) => Promise<Delivery>
+
+/** When one request came and what was done with it before it got to the handler. */
+export interface Arrival {
+  /** Point on `clock.monotonicMs()` when the message arrived; the deadline counts from there. */
+  readonly receivedAtMs: number
+  /** Milliseconds that opening, decoding and verifying the request took. */
+  readonly openMs: number
+}
 
 /** Decides on one genuine request and calls `respond`. A rejection is a bug: the request goes unanswered. */
 export interface RequestHandler {
-  /**
-   * @param receivedAtMs point on `clock.monotonicMs()` when the message arrived.
-   * @param openMs milliseconds that opening, decoding and verifying the request took.
-   */
-  handle(request: AuthorizationRequest, receivedAtMs: number, openMs: number, respond: Respond): Promise<void>
+  handle(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void>
+  /** Refuses it as `overloaded`, without a look at it. Resolves when its row is written or lost. */
+  shed(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void>
 }
 
 /** A grant as an admin adds it; the store assigns nothing but the time. */

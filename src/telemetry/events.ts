@@ -1,6 +1,5 @@
-import type { DenyReason } from '../core/reasons.ts'
-import { ABORT_CODES } from '../core/reasons.ts'
-import type { CalloutEvents } from '../service/events.ts'
+import { ABORT_CODES, isOnMerits } from '../core/reasons.ts'
+import type { CalloutEvents, Delivery } from '../service/events.ts'
 import type { Clock } from '../service/ports.ts'
 import { bounded } from './bounded.ts'
 import { decisionFields, totalMs } from './decision-line.ts'
@@ -16,15 +15,6 @@ export interface EventsOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
-/** Denials that say something about us, not about the client. */
-const OUR_OWN_REASONS: ReadonlySet<DenyReason> = new Set([
-  'issuer_unavailable',
-  'grants_unavailable',
-  'audit_unavailable',
-  'overloaded',
-  'internal',
-])
-
 /**
  * Feeds metric and log line of each business event together. Every event is counted; lines that a flood could multiply
  * are limited to a few of a kind in ten seconds and then say how many were left out. Never throws.
@@ -35,14 +25,41 @@ export function createEvents({ logger, metrics, clock }: EventsOptions): Callout
   return neverThrowing(parts, () => metrics.unexpectedErrors.inc())
 }
 
-type RequestEvents = Pick<CalloutEvents, 'requestAborted' | 'decided' | 'auditFailed' | 'inFlight' | 'unexpected'>
+type RequestEvents = Pick<
+  CalloutEvents,
+  'requestAborted' | 'refusedUnread' | 'decided' | 'auditFailed' | 'inFlight' | 'unexpected'
+>
+
+/** What a refused client got, by what became of the answer. */
+const WAYS = { sent: 'reply', dropped: 'drop', disconnected: 'disconnect' } as const
+
+function isTold(delivery: Delivery): delivery is keyof typeof WAYS {
+  return delivery in WAYS
+}
 
 function requestEvents(logger: Logger, metrics: Metrics, limit: LogLimit): RequestEvents {
+  /** A line for each decision, except when there are too many to decide: that goes on until it is over. */
+  const logDecision: CalloutEvents['decided'] = (entry, durations, recorded, delivery) => {
+    const { decision } = entry
+    if (decision.outcome === 'allow' || isOnMerits(decision.reason)) {
+      logger.info(decisionFields(entry, durations, recorded, delivery))
+      return
+    }
+    const passed = decision.reason === 'overloaded' ? limit('overloaded') : {}
+    if (passed) logger.warn({ ...decisionFields(entry, durations, recorded, delivery), ...passed })
+  }
   return {
     requestAborted(code) {
       metrics.requestsAborted.inc({ code })
       const passed = limit(`aborted ${code}`)
       if (passed) logger.warn({ event: 'request_aborted', code, ...passed }, ABORT_CODES[code])
+    },
+    refusedUnread() {
+      metrics.decisions.inc({ outcome: 'deny', reason: 'overloaded' })
+      metrics.refusals.inc({ way: 'empty' })
+      metrics.auditFailures.inc({ outcome: 'deny' })
+      const passed = limit('refused unread')
+      if (passed) logger.error({ event: 'refused_unread', ...passed }, 'requests are refused unread, without a row')
     },
     decided(entry, durations, recorded, delivery) {
       const { decision } = entry
@@ -53,9 +70,9 @@ function requestEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Reque
       for (const [stage, ms] of Object.entries(durations)) metrics.stageDuration.observe({ stage }, ms / 1000)
       if (delivery === 'late') metrics.lateAnswers.inc()
       if (delivery === 'failed') metrics.failedAnswers.inc()
-      const level = decision.outcome === 'deny' && OUR_OWN_REASONS.has(decision.reason) ? 'warn' : 'info'
-      logger[level](decisionFields(entry, durations, recorded, delivery))
-      if (delivery === 'sent') return
+      if (outcome === 'deny' && isTold(delivery)) metrics.refusals.inc({ way: WAYS[delivery] })
+      logDecision(entry, durations, recorded, delivery)
+      if (isTold(delivery)) return
       const passed = limit(`delivery ${delivery}`)
       if (passed) {
         const what = delivery === 'late' ? 'an answer came too late and was not sent' : 'an answer could not be sent'
@@ -70,8 +87,9 @@ function requestEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Reque
         outcome === 'deny' ? 'rows of denials are lost' : 'rows of allows are unconfirmed; they became denials'
       logger.error({ event: 'audit_failed', outcome, rows, error: describeError(error), ...passed }, what)
     },
-    inFlight(count) {
+    inFlight(count, waiting) {
       metrics.requestsInFlight.set(count)
+      metrics.requestsWaiting.set(waiting)
     },
     unexpected(where, error) {
       metrics.unexpectedErrors.inc()
@@ -118,6 +136,14 @@ function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Om
       if (!passed) return
       const level = status === 'connected' ? 'info' : 'warn'
       logger[level]({ event: `nats_${status}`, detail: bounded(detail), ...passed }, `nats-server: ${status}`)
+    },
+    systemConnection(status, detail) {
+      metrics.systemConnected.set(status === 'connected' ? 1 : 0)
+      const passed = limit(`system ${status}`)
+      if (!passed) return
+      const level = status === 'connected' ? 'info' : 'warn'
+      const fields = { event: `system_${status}`, detail: bounded(detail), ...passed }
+      logger[level](fields, `system account of nats-server: ${status}`)
     },
     storeFault(operation, code, detail) {
       metrics.storeFaults.inc({ operation, code })

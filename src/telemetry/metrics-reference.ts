@@ -36,13 +36,26 @@ export const METRICS = {
     type: 'histogram',
     labels: ['stage'],
     buckets: STAGE_BUCKETS,
-    meaning: 'Time in each step of a request: open, verify, grants, decide, sign, audit, respond.',
+    meaning: 'Time in each step of a request: wait, open, verify, grants, decide, sign, audit, respond.',
   },
   requestsInFlight: {
     name: 'requests_in_flight',
     type: 'gauge',
     labels: [],
     meaning: 'Requests being worked on.',
+  },
+  requestsWaiting: {
+    name: 'requests_waiting',
+    type: 'gauge',
+    labels: [],
+    meaning: 'Requests that wait to be worked on.',
+  },
+  refusals: {
+    name: 'refusals_total',
+    type: 'counter',
+    labels: ['way'],
+    meaning:
+      'Refusals by what the client got: reply (a denial), drop (silence, by deny.mode), disconnect (the end of its connection), empty (a denial of a request that was not even read, for overload).',
   },
   requestsAborted: {
     name: 'requests_aborted_total',
@@ -111,6 +124,12 @@ export const METRICS = {
     type: 'gauge',
     labels: [],
     meaning: '1 while connected to nats-server.',
+  },
+  systemConnected: {
+    name: 'system_connected',
+    type: 'gauge',
+    labels: [],
+    meaning: '1 while connected to the system account of nats-server, if nats.system is set.',
   },
   storeFaults: {
     name: 'store_faults_total',

@@ -79,6 +79,7 @@ function createSeries(metrics: Instruments, version: string): void {
   metrics.decisions.inc({ outcome: 'allow', reason: NO_REASON }, 0)
   for (const reason of Object.keys(DENY_REASONS)) metrics.decisions.inc({ outcome: 'deny', reason }, 0)
   for (const code of Object.keys(ABORT_CODES)) metrics.requestsAborted.inc({ code }, 0)
+  for (const way of ['reply', 'drop', 'disconnect', 'empty']) metrics.refusals.inc({ way }, 0)
   for (const outcome of ['allow', 'deny']) metrics.auditFailures.inc({ outcome }, 0)
   metrics.buildInfo.set({ version }, 1)
 }

@@ -17,6 +17,7 @@ import type { NatsCredentials } from '../../src/nats/connection.ts'
 import { createSigningKey, createXKey } from '../../src/nats/keys.ts'
 import type { SigningKey, XKey } from '../../src/nats/keys.ts'
 import { encodeJwt } from '../../src/nats/jwt.ts'
+import type { DenialOptions } from '../../src/nats/responder.ts'
 import type { JwtClaims } from '../../src/nats/jwt.ts'
 import { decodeSeed, importSeed } from '../../src/nats/nkey.ts'
 import { systemClock } from '../../src/service/clock.ts'
@@ -203,6 +204,8 @@ export interface ServiceOptions {
   readonly xkeys?: readonly XKey[]
   readonly handler: ScriptedHandler
   readonly answerWithinMs?: number
+  readonly inFlightMax?: number
+  readonly denials?: DenialOptions
   readonly credentials?: NatsCredentials
 }
 
@@ -240,8 +243,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       clock: systemClock,
     }),
     encode: createResponseEncoder(signers, systemClock),
+    denials: options.denials ?? { mode: 'reply' },
+    inFlightMax: options.inFlightMax ?? 1024,
     handler: {
-      handle(request, _receivedAtMs, _openMs, respond) {
+      async shed(_request, _arrival, respond) {
+        await respond({ unavailable: 'overloaded' })
+      },
+      handle(request, _arrival, respond) {
         requests.push(request)
         const allow: Allowing = (script = {}) => ({
           allow: userJwts.issue(anAllow(script), request, script.userName ?? 'corp:alice'),

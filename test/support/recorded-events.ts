@@ -14,7 +14,9 @@ export class RecordedEvents implements CalloutEvents {
   readonly aborts: AbortCode[] = []
   readonly decisions: DecidedEvent[] = []
   readonly auditFailures: { outcome: 'allow' | 'deny'; rows: number; error: unknown }[] = []
-  readonly inFlightCounts: number[] = []
+  unread = 0
+  inFlightMax = 0
+  waitingMax = 0
   readonly batches: { kind: 'grants' | 'audit'; items: number; failure: string | undefined }[] = []
   readonly keySets: { issuerId: string; failure: string | undefined }[] = []
   readonly introspections: { issuerId: string; result: IntrospectionResult; failure: string | undefined }[] = []
@@ -35,8 +37,13 @@ export class RecordedEvents implements CalloutEvents {
     this.auditFailures.push({ outcome, rows, error })
   }
 
-  inFlight(count: number): void {
-    this.inFlightCounts.push(count)
+  refusedUnread(): void {
+    this.unread += 1
+  }
+
+  inFlight(count: number, waiting: number): void {
+    this.inFlightMax = Math.max(this.inFlightMax, count)
+    this.waitingMax = Math.max(this.waitingMax, waiting)
   }
 
   batchSettled(kind: 'grants' | 'audit', items: number, _durationMs: number, failure: string | undefined): void {
@@ -53,6 +60,10 @@ export class RecordedEvents implements CalloutEvents {
 
   natsConnection(status: 'connected' | 'disconnected' | 'closed'): void {
     this.connections.push(status)
+  }
+
+  systemConnection(status: 'connected' | 'disconnected' | 'closed'): void {
+    this.connections.push(`system ${status}`)
   }
 
   storeFault(operation: string, code: string, detail: string): void {

@@ -61,7 +61,7 @@ suite('when nats-server goes away', () => {
       issuer: issuer.key,
       handler: async (_, respond, allow) => {
         await gate.promise
-        deliveries.push(respond(allow()))
+        deliveries.push(await respond(allow()))
       },
     })
     const lost = connectClient(server.url).catch((error: unknown) => error)

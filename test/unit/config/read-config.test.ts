@@ -41,6 +41,7 @@ callout:
   deadline: 900ms
   max_in_flight: 64
 token: { sources: [password], max_bytes: 64KiB }
+deny: { mode: drop, when_unavailable: reply }
 issuers:
   - id: corp
     issuer: https://idp.example/realms/prod
@@ -141,6 +142,7 @@ suite('a right configuration', () => {
           identity: { subject: { path: ['sub'] }, clientId: [['client_id'], ['azp']], kind: 'auto', attributes: {} },
         },
       ],
+      deny: { mode: 'reply', whenUnavailable: 'reply' },
       session: { maxMs: 3_600_000, jitter: 0.1, minRemainingMs: 30_000 },
       grants: { maxStaleMs: 0 },
       store: { database: 'projects/p/instances/i/databases/d' },
@@ -160,6 +162,7 @@ suite('a right configuration', () => {
       system: { user: 'sys', passwordFile: '/etc/callout/secrets/sys.password' },
     })
     assert.deepEqual(config.token, { sources: ['password'], maxBytes: 65_536 })
+    assert.deepEqual(config.deny, { mode: 'drop', whenUnavailable: 'reply' })
     assert.deepEqual(config.issuers[0]?.identity, {
       subject: { path: ['oid'] },
       clientId: [['azp']],

@@ -3,7 +3,8 @@ import { suite, test } from 'node:test'
 import type { AuditEntry } from '../../../src/core/audit-entry.ts'
 import { CalloutError } from '../../../src/core/errors.ts'
 import { Authorizer, type AuthorizerOptions } from '../../../src/service/authorizer.ts'
-import type { Answer, Respond } from '../../../src/service/ports.ts'
+import type { AuditWriter } from '../../../src/service/audit-writer.ts'
+import type { Answer, Arrival, Respond, Unavailable } from '../../../src/service/ports.ts'
 import { aGrant, anIdentity, aPolicy, aRequest, sessionRules } from '../../support/builders.ts'
 import { ManualClock, settled } from '../../support/manual-clock.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
@@ -12,9 +13,13 @@ interface Situation {
   readonly clock: ManualClock
   readonly events: RecordedEvents
   readonly rows: AuditEntry[]
-  readonly answers: Answer[]
+  readonly answers: (Answer | Unavailable)[]
   readonly respond: Respond
   readonly authorizer: Authorizer
+}
+
+function writerThat(record: (entry: AuditEntry) => Promise<void>): AuditWriter {
+  return { record, recordSpare: record }
 }
 
 const never = (): Promise<never> => new Promise(() => {})
@@ -23,17 +28,15 @@ function aSituation(change: Partial<AuthorizerOptions> = {}): Situation {
   const clock = new ManualClock()
   const events = new RecordedEvents()
   const rows: AuditEntry[] = []
-  const answers: Answer[] = []
+  const answers: (Answer | Unavailable)[] = []
   let ids = 0
   const authorizer = new Authorizer({
     verifier: { verify: () => Promise.resolve({ accepted: true, identity: anIdentity() }) },
     policyReader: { read: () => Promise.resolve(aPolicy({ grants: [aGrant()] })) },
-    auditWriter: {
-      record(entry) {
-        rows.push(entry)
-        return Promise.resolve()
-      },
-    },
+    auditWriter: writerThat((entry) => {
+      rows.push(entry)
+      return Promise.resolve()
+    }),
     userJwtIssuer: { issue: (allow) => `jwt of ${allow.id}` },
     clock,
     newDecisionId: () => `id-${(ids += 1)}`,
@@ -43,20 +46,23 @@ function aSituation(change: Partial<AuthorizerOptions> = {}): Situation {
     tokenSources: ['auth_token'],
     tokenBytesMax: 100,
     deadlineMs: 1000,
-    inFlightMax: 10,
     instanceId: 'i',
     serviceVersion: '0',
     ...change,
   })
   const respond: Respond = (answer) => {
     answers.push(answer)
-    return 'sent'
+    return Promise.resolve('sent')
   }
   return { clock, events, rows, answers, respond, authorizer }
 }
 
+function justNow({ clock }: Situation): Arrival {
+  return { receivedAtMs: clock.monotonicMs(), openMs: 0 }
+}
+
 async function handled(situation: Situation, request = aRequest()): Promise<void> {
-  await situation.authorizer.handle(request, situation.clock.monotonicMs(), 0, situation.respond)
+  await situation.authorizer.handle(request, justNow(situation), situation.respond)
 }
 
 function reasonsOf({ events }: Situation): string[] {
@@ -66,7 +72,7 @@ function reasonsOf({ events }: Situation): string[] {
 suite('a request that is to be allowed', () => {
   test('is answered with the user JWT, after its row is durable', async () => {
     const commit = Promise.withResolvers<void>()
-    const situation = aSituation({ auditWriter: { record: () => commit.promise } })
+    const situation = aSituation({ auditWriter: writerThat(() => commit.promise) })
     const done = handled(situation)
     await settled()
     assert.deepEqual(situation.answers, [])
@@ -77,10 +83,10 @@ suite('a request that is to be allowed', () => {
 
   test('becomes a denial when its row cannot be written', async () => {
     const situation = aSituation({
-      auditWriter: { record: () => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone')) },
+      auditWriter: writerThat(() => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone'))),
     })
     await handled(situation)
-    assert.deepEqual(situation.answers, [{ deny: 'audit_unavailable id-1' }])
+    assert.deepEqual(situation.answers, [{ unavailable: 'audit_unavailable id-1' }])
     assert.deepEqual(
       situation.events.auditFailures.map((failure) => failure.outcome),
       ['allow'],
@@ -88,20 +94,16 @@ suite('a request that is to be allowed', () => {
   })
 
   test('becomes a denial in time when its row is not durable in time', async () => {
-    const situation = aSituation({ auditWriter: { record: never } })
+    const situation = aSituation({ auditWriter: writerThat(never) })
     const done = handled(situation)
     await situation.clock.advance(960)
     await done
-    assert.deepEqual(situation.answers, [{ deny: 'audit_unavailable id-1' }])
+    assert.deepEqual(situation.answers, [{ unavailable: 'audit_unavailable id-1' }])
   })
 
-  test('is not answered after the deadline', async () => {
+  test('is reported as late when its answer could not go out in time', async () => {
     const situation = aSituation()
-    const lateMs = situation.clock.monotonicMs()
-    await situation.clock.advance(1000)
-    const record = situation.authorizer.handle(aRequest(), lateMs, 0, situation.respond)
-    await record
-    assert.deepEqual(situation.answers, [])
+    await situation.authorizer.handle(aRequest(), justNow(situation), () => Promise.resolve('late'))
     assert.deepEqual(
       situation.events.decisions.map((decided) => decided.delivery),
       ['late'],
@@ -117,7 +119,7 @@ suite('a request that is to be allowed', () => {
       },
     })
     await handled(situation)
-    assert.deepEqual(situation.answers, [{ deny: 'internal id-2' }])
+    assert.deepEqual(situation.answers, [{ unavailable: 'internal id-2' }])
     assert.deepEqual(
       situation.rows.map((row) => row.decision.outcome),
       ['deny'],
@@ -163,7 +165,7 @@ suite('a request that is to be denied', () => {
   test('is denied all the same when its row is lost, and the loss is counted', async () => {
     const situation = aSituation({
       policyReader: { read: () => Promise.resolve(aPolicy()) },
-      auditWriter: { record: () => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone')) },
+      auditWriter: writerThat(() => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone'))),
     })
     await handled(situation)
     assert.deepEqual(situation.answers, [{ deny: 'no_grants id-1' }])
@@ -201,7 +203,7 @@ suite('a dependency', () => {
     const done = handled(situation)
     await situation.clock.advance(400)
     await done
-    assert.deepEqual(situation.answers, [{ deny: 'issuer_unavailable id-1' }])
+    assert.deepEqual(situation.answers, [{ unavailable: 'issuer_unavailable id-1' }])
   })
 
   test('that hangs in reading grants is given up in time for the audit', async () => {
@@ -209,7 +211,7 @@ suite('a dependency', () => {
     const done = handled(situation)
     await situation.clock.advance(700)
     await done
-    assert.deepEqual(situation.answers, [{ deny: 'grants_unavailable id-1' }])
+    assert.deepEqual(situation.answers, [{ unavailable: 'grants_unavailable id-1' }])
     assert.equal(situation.rows.length, 1)
   })
 
@@ -220,27 +222,53 @@ suite('a dependency', () => {
   })
 })
 
-suite('overload', () => {
-  test('is answered at once and recorded behind the answer', async () => {
-    const verification = Promise.withResolvers<never>()
-    const situation = aSituation({ inFlightMax: 1, verifier: { verify: () => verification.promise } })
-    void handled(situation)
-    await settled()
-    await handled(situation)
-    await settled()
-    assert.deepEqual(situation.answers, [{ deny: 'overloaded id-1' }])
-    assert.deepEqual(
-      situation.rows.map((row) => row.decision.id),
-      ['id-1'],
-    )
+suite('a request that has waited', () => {
+  test('divides what is left of the deadline among its steps', async () => {
+    const situation = aSituation({ policyReader: { read: never } })
+    const arrival = justNow(situation)
+    await situation.clock.advance(500)
+    const done = situation.authorizer.handle(aRequest(), arrival, situation.respond)
+    await situation.clock.advance(349)
+    assert.deepEqual(situation.answers, [])
+    await situation.clock.advance(1)
+    await done
+    assert.deepEqual(situation.answers, [{ unavailable: 'grants_unavailable id-1' }])
   })
 
-  test('ends when requests end', async () => {
-    const situation = aSituation({ inFlightMax: 1 })
-    await handled(situation)
-    await handled(situation)
-    assert.deepEqual(reasonsOf(situation), ['allow', 'allow'])
-    assert.deepEqual(situation.events.inFlightCounts, [1, 0, 1, 0])
+  test('says how long', async () => {
+    const situation = aSituation()
+    const arrival = justNow(situation)
+    await situation.clock.advance(30)
+    await situation.authorizer.handle(aRequest(), { ...arrival, openMs: 10 }, situation.respond)
+    assert.equal(situation.events.decisions[0]?.durations.wait, 20)
+  })
+})
+
+suite('a request that is shed', () => {
+  const shed = (situation: Situation): Promise<void> =>
+    situation.authorizer.shed(aRequest(), justNow(situation), situation.respond)
+
+  test('is answered at once, before its row is durable', async () => {
+    const situation = aSituation({ auditWriter: writerThat(never) })
+    void shed(situation)
+    await settled()
+    assert.deepEqual(situation.answers, [{ unavailable: 'overloaded id-1' }])
+  })
+
+  test('is looked at no further', async () => {
+    const situation = aSituation({ verifier: { verify: never }, policyReader: { read: never } })
+    await shed(situation)
+    assert.deepEqual(reasonsOf(situation), ['overloaded'])
+    assert.equal(situation.rows[0]?.decision.id, 'id-1')
+  })
+
+  test('is counted as lost when its row is', async () => {
+    const situation = aSituation({
+      auditWriter: writerThat(() => Promise.reject(new CalloutError('ERR_OVERLOADED', 'full'))),
+    })
+    await shed(situation)
+    assert.equal(situation.events.auditFailures[0]?.outcome, 'deny')
+    assert.equal(situation.events.decisions[0]?.recorded, false)
   })
 })
 

@@ -151,7 +151,7 @@ suite('other events', () => {
       3,
       new CalloutError('ERR_AUDIT_UNAVAILABLE', 'no answer', { cause: new Error('socket') }),
     )
-    events.inFlight(4)
+    events.inFlight(4, 2)
     events.batchSettled('audit', 32, 12, undefined)
     events.batchSettled('grants', 1, 700, 'ERR_GRANTS_UNAVAILABLE')
     events.keySetRefreshed('corp', undefined)
@@ -206,7 +206,7 @@ suite('other events', () => {
 
   test('never throw, and a failure of their own is counted', async () => {
     const { events, value } = observe()
-    assert.doesNotThrow(() => events.inFlight(Number.NaN))
+    assert.doesNotThrow(() => events.inFlight(Number.NaN, 0))
     assert.doesNotThrow(() => events.batchSettled('audit', 'many' as unknown as number, 1, undefined))
     assert.equal(await value('unexpected_errors_total'), 1)
   })
