@@ -142,6 +142,11 @@ export const issuerSchema = z
     path: ['keys', 'discovery'],
     when: evenIfIncomplete,
   })
+  .refine((entry) => !(isSpiffe(entry.issuer) && entry.introspection !== undefined), {
+    error: 'is not for a SPIFFE trust domain, which has no opaque tokens',
+    path: ['introspection'],
+    when: evenIfIncomplete,
+  })
   .refine((entry) => !(isSpiffe(entry.issuer) && ['rfc9068', 'id_token'].includes(entry.profile)), {
     error: 'must be generic for a SPIFFE trust domain',
     path: ['profile'],

@@ -128,6 +128,16 @@ suite('an opaque token', () => {
 suite('a JWT', () => {
   const signer = createSigner('ES256')
 
+  test('of a SPIFFE trust domain, which may name no issuer, is never sent to one', async () => {
+    await using server = await startIntrospectionServer()
+    const { verifier, verdict } = verifierFor(server)
+    await using _ = verifier
+    const { iss: _iss, ...claims } = someClaims()
+    assert.equal(await verdict(signToken(signer, { ...claims, sub: 'spiffe://td/orders' })), 'issuer_unknown')
+    assert.equal(await verdict(signToken(signer, { ...claims, sub: 'spiffe://TD/orders' })), 'claim_invalid')
+    assert.equal(server.questions.length, 0)
+  })
+
   test('of an issuer without keys is introspected', async () => {
     await using server = await startIntrospectionServer()
     const { verifier, verdict } = verifierFor(server)

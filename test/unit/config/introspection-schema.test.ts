@@ -81,6 +81,11 @@ suite('introspection in callout.yaml', () => {
       { ...BASIC, 'issuers.0.keys': undefined },
       'issuers[0].algorithms: stands without keys',
     ],
+    [
+      'a SPIFFE trust domain',
+      { ...BASIC, ...KEYLESS, 'issuers.0.issuer': 'spiffe://td' },
+      'issuers[0].introspection: is not for a SPIFFE trust domain',
+    ],
     ['keys without algorithms', { ...BASIC, 'issuers.0.algorithms': undefined }, 'issuers[0].algorithms: is required'],
   ]
   for (const [what, changes, problem] of refused) {
