@@ -27,12 +27,16 @@ export interface ProviderSettings {
   readonly tokenLifetimeSeconds: number
 }
 
+/** What kind of access token a resource gets. */
+export type TokenKind = 'audience' | 'expired' | 'opaque'
+
 /**
- * The resource (RFC 8707) for which a token with the audience is issued. A provider that issues expired tokens on demand
- * is what makes this one a development tool: nobody has to wait for one.
+ * The resource (RFC 8707) for which a token with the audience is issued: a JWT, a JWT that has expired, or an opaque
+ * token. A provider that issues expired tokens on demand is what makes this one a development tool: nobody has to wait
+ * for one.
  */
-export function resourceFor(audience: string, expired = false): string {
-  return `urn:${expired ? 'expired' : 'audience'}:${audience}`
+export function resourceFor(audience: string, kind: TokenKind = 'audience'): string {
+  return `urn:${kind}:${audience}`
 }
 
 /** Everything that the package would otherwise announce on the console as a default to be changed is set here. */
@@ -59,6 +63,8 @@ export function providerConfiguration(settings: ProviderSettings): Configuration
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
       clientCredentials: { enabled: true },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
       deviceFlow: { enabled: true, ...devicePages },
       resourceIndicators: {
         enabled: true,
@@ -111,15 +117,12 @@ function deviceClient() {
 }
 
 function resourceServer(resource: string, lifetimeSeconds: number) {
-  const audience = /^urn:(?:audience|expired):([A-Za-z0-9_-]{1,64})$/.exec(resource)?.[1]
+  const audience = /^urn:(?:audience|expired|opaque):([A-Za-z0-9_-]{1,64})$/.exec(resource)?.[1]
   if (audience === undefined) throw new errors.InvalidTarget(`the resource must be ${resourceFor('<audience>')}`)
-  return {
-    audience,
-    scope: SCOPE,
-    accessTokenTTL: lifetimeSeconds,
-    accessTokenFormat: 'jwt' as const,
-    jwt: { sign: { alg: 'RS256' as const } },
-  }
+  const common = { audience, scope: SCOPE, accessTokenTTL: lifetimeSeconds }
+  return resource.startsWith('urn:opaque:')
+    ? { ...common, accessTokenFormat: 'opaque' as const }
+    : { ...common, accessTokenFormat: 'jwt' as const, jwt: { sign: { alg: 'RS256' as const } } }
 }
 
 function isForExpired(resource: ResourceServerInstance): boolean {

@@ -10,6 +10,7 @@ import { Provider } from 'oidc-provider'
 import { deviceLogin } from './device-login.ts'
 import { freePort } from './free-port.ts'
 import { LOGIN_PATH, page, providerConfiguration, resourceFor } from './openid-provider-configuration.ts'
+import type { TokenKind } from './openid-provider-configuration.ts'
 
 const HOUR_S = 3600
 
@@ -34,6 +35,8 @@ export interface TokenRequest {
   readonly audience?: string
   /** A token that expired an hour ago, signed by the provider all the same. */
   readonly expired?: boolean
+  /** A token that only the provider can read; it tells every service client about it (RFC 7662). */
+  readonly opaque?: boolean
 }
 
 /** A real OpenID provider that runs in this process. */
@@ -47,6 +50,8 @@ export interface OpenIdProvider extends AsyncDisposable {
   clientCredentials(clientId: string, request?: TokenRequest): Promise<string>
   /** An access token of a person, by the device flow with a headless browser. */
   deviceLogin(person: string, request?: TokenRequest): Promise<string>
+  /** Makes an opaque token of a service inactive (RFC 7009). */
+  revoke(clientId: string, token: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -85,7 +90,7 @@ export async function startOpenIdProvider(options: OpenIdProviderOptions = {}): 
   await once(server, 'listening')
 
   const tokenEndpoint = `${issuer}/token`
-  const resourceOf = (request: TokenRequest = {}): string => resourceFor(request.audience ?? audience, request.expired)
+  const resourceOf = (request: TokenRequest = {}): string => resourceFor(request.audience ?? audience, kindOf(request))
   const stop = async (): Promise<void> => {
     if (!server.listening) return
     server.close()
@@ -98,6 +103,10 @@ export async function startOpenIdProvider(options: OpenIdProviderOptions = {}): 
     clientSecret,
     clientCredentials: (clientId, request) =>
       clientCredentials(tokenEndpoint, clientId, clientSecret, resourceOf(request)),
+    async revoke(clientId, token) {
+      const { status } = await postAs(`${tokenEndpoint}/revocation`, clientId, clientSecret, { token })
+      if (status !== 200) throw new Error(`the token of ${clientId} was not revoked: status ${status}`)
+    },
     deviceLogin: (person, request) => deviceLogin(issuer, person, resourceOf(request)),
     stop,
     [Symbol.asyncDispose]: stop,
@@ -110,17 +119,27 @@ async function clientCredentials(
   clientSecret: string,
   resource: string,
 ): Promise<string> {
-  const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')
-  const response = await fetch(tokenEndpoint, {
-    method: 'POST',
-    headers: { authorization: `Basic ${basic}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'connect', resource }),
-  })
+  const grant = { grant_type: 'client_credentials', scope: 'connect', resource }
+  const response = await postAs(tokenEndpoint, clientId, clientSecret, grant)
   const answer = (await response.json()) as { access_token?: string; error?: string; error_description?: string }
   if (answer.access_token === undefined) {
     throw new Error(`no token for ${clientId}: ${answer.error ?? response.status} ${answer.error_description ?? ''}`)
   }
   return answer.access_token
+}
+
+function postAs(url: string, clientId: string, clientSecret: string, form: Record<string, string>): Promise<Response> {
+  const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')
+  return fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Basic ${basic}` },
+    body: new URLSearchParams(form),
+  })
+}
+
+function kindOf({ expired = false, opaque = false }: TokenRequest): TokenKind {
+  if (opaque) return 'opaque'
+  return expired ? 'expired' : 'audience'
 }
 
 function withLoginPage(provider: Provider, people: Readonly<Record<string, unknown>>): RequestListener {

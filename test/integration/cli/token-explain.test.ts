@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { run } from '../../../src/cli/program.ts'
@@ -108,4 +108,20 @@ test('token explain exits with 5 when the issuer does not answer, and blames no 
   await writeConfig(provider.issuer)
   assert.equal(code, 5)
   assert.match(text, /^FAIL +issuer_unavailable /m)
+})
+
+test('token explain asks the issuer about an opaque token, and says so', async () => {
+  await writeFile(path.join(directory, 'client.secret'), provider.clientSecret, { mode: 0o600 })
+  const before = await readFile(config, 'utf8')
+  const introspection = 'introspection: { client_id: reporting, client_secret_file: client.secret }'
+  await writeFile(config, before.replace('algorithms:', `${introspection}, algorithms:`))
+  const good = await explain(await provider.deviceLogin('alice', { opaque: true }))
+  const made = await explain('nobody-ever-issued-this-token')
+  await writeFile(config, before)
+  assert.equal(good.code, 0)
+  assert.match(good.text, /^ok +form +an opaque token of 43 bytes$/m)
+  assert.match(good.text, /^ok +introspection +the issuer says that the token is active \(asked just now\)$/m)
+  assert.match(good.text, /^accepted as user:local:alice$/m)
+  assert.equal(made.code, 1)
+  assert.match(made.text, /^FAIL +token_inactive /m)
 })
