@@ -13,6 +13,7 @@ import { ManualClock } from '../../support/manual-clock.ts'
 import { createSigner, signToken } from '../../support/oidc.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
 import { configWith } from '../config/config-text.ts'
+import { PRESET_ANSWERS } from './preset-answers.ts'
 import { PRESET_TOKENS } from './preset-tokens.ts'
 
 const FOLDER = path.resolve(import.meta.dirname, '../../../deploy/issuers')
@@ -84,5 +85,6 @@ for (const [name, shapes] of Object.entries(PRESET_TOKENS)) {
 }
 
 test('every preset is tested', () => {
-  assert.deepEqual(readdirSync(FOLDER).sort(), Object.keys(PRESET_TOKENS).sort())
+  const tested = [...Object.keys(PRESET_TOKENS), ...Object.keys(PRESET_ANSWERS)]
+  assert.deepEqual(readdirSync(FOLDER).sort(), tested.sort())
 })

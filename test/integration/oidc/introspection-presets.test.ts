@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import type { IssuerConfig } from '../../../src/config/config.ts'
+import { readConfig } from '../../../src/config/read-config.ts'
+import { principalOf } from '../../../src/core/principal.ts'
+import { privateDirectory } from '../../../src/dev/child-process.ts'
+import { createTokenVerifier } from '../../../src/oidc/token-verifier.ts'
+import type { OidcTokenVerifier } from '../../../src/oidc/token-verifier.ts'
+import { NOW_SECONDS } from '../../support/builders.ts'
+import { startIntrospectionServer } from '../../support/introspection-server.ts'
+import type { IntrospectionServer } from '../../support/introspection-server.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { RecordedEvents } from '../../support/recorded-events.ts'
+import { configWith } from '../../unit/config/config-text.ts'
+import { PRESET_ANSWERS } from '../../unit/oidc/preset-answers.ts'
+
+const FOLDER = path.resolve(import.meta.dirname, '../../../deploy/issuers')
+const { path: directory, remove } = privateDirectory('callout-presets')
+const secretFile = path.join(directory, 'client.secret')
+let server: IntrospectionServer
+
+before(async () => {
+  await writeFile(secretFile, 'secret')
+  server = await startIntrospectionServer()
+})
+after(async () => {
+  await server[Symbol.asyncDispose]()
+  remove()
+})
+
+/** The entry of a preset, asking the server instead of the real issuer. */
+function issuerOf(name: string): IssuerConfig {
+  const rest = configWith({ issuers: undefined })
+  const reading = readConfig(`${rest}\n${readFileSync(path.join(FOLDER, name), 'utf8')}`, { baseDir: FOLDER })
+  const [issuer] = 'config' in reading ? reading.config.issuers : assert.fail(JSON.stringify(reading.problems))
+  assert.ok(issuer?.introspection)
+  const client = { ...issuer.introspection.client, method: 'client_secret_basic' as const, secretFile }
+  return {
+    ...issuer,
+    introspection: { ...issuer.introspection, endpoint: server.endpoint, client, negativeCacheMs: 0 },
+  }
+}
+
+for (const [name, { token, answer, principal, groups = [], misses }] of Object.entries(PRESET_ANSWERS)) {
+  suite(`the preset ${name}`, () => {
+    let verifier: OidcTokenVerifier
+
+    before(() => {
+      verifier = createTokenVerifier({
+        issuers: [{ ...issuerOf(name) }],
+        clock: new ManualClock(),
+        events: new RecordedEvents(),
+        maxTokenBytes: 16_384,
+      })
+    })
+    after(() => verifier.stop())
+
+    async function ask(suffix: string, change: Readonly<Record<string, unknown>>) {
+      const dates = { iat: NOW_SECONDS - 10, exp: NOW_SECONDS + 290 }
+      server.answers.set(`${token}${suffix}`, { active: true, ...dates, ...answer, ...change })
+      return verifier.verify(`${token}${suffix}`, 600)
+    }
+
+    test(`takes an access token for ${principal}`, async () => {
+      const verification = await ask('', {})
+      assert.ok(verification.accepted, verification.accepted ? '' : verification.detail)
+      assert.deepEqual([principalOf(verification.identity), verification.identity.groups], [principal, groups])
+    })
+
+    for (const [index, [miss, change, reason]] of misses.entries()) {
+      test(`refuses one ${miss}`, async () => {
+        const verification = await ask(`${index}`, change)
+        assert.equal(verification.accepted ? 'accepted' : verification.reason, reason)
+      })
+    }
+  })
+}
