@@ -18,8 +18,8 @@ import { configWith } from '../../unit/config/config-text.ts'
 import { PRESET_ANSWERS } from '../../unit/oidc/preset-answers.ts'
 
 const FOLDER = path.resolve(import.meta.dirname, '../../../deploy/issuers')
-const { path: directory, remove } = privateDirectory('callout-presets')
-const secretFile = path.join(directory, 'client.secret')
+const home = privateDirectory('callout-presets')
+const secretFile = path.join(home.path, 'client.secret')
 let server: IntrospectionServer
 
 before(async () => {
@@ -28,7 +28,7 @@ before(async () => {
 })
 after(async () => {
   await server[Symbol.asyncDispose]()
-  remove()
+  home.remove()
 })
 
 /** The entry of a preset, asking the server instead of the real issuer. */

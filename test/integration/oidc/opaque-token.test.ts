@@ -13,7 +13,7 @@ import { anIssuer } from '../../support/oidc.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
 
 const CACHE_MS = 30_000
-const { path: directory, remove } = privateDirectory('callout-opaque')
+const home = privateDirectory('callout-opaque')
 const clock = new (class extends ManualClock {
   /** The dates of the tokens are real. */
   readonly #startedMs = Date.now() - super.nowMs()
@@ -27,7 +27,7 @@ let verifier: OidcTokenVerifier
 
 before(async () => {
   provider = await startOpenIdProvider({ audience: 'nats', people: { alice: ['engineering'] } })
-  const secretFile = path.join(directory, 'client.secret')
+  const secretFile = path.join(home.path, 'client.secret')
   await writeFile(secretFile, provider.clientSecret, { mode: 0o600 })
   const { identity } = anIssuer()
   verifier = createTokenVerifier({
@@ -54,7 +54,7 @@ before(async () => {
 after(async () => {
   await verifier.stop()
   await provider.stop()
-  remove()
+  home.remove()
 })
 
 function verify(token: string): Promise<Verification> {

@@ -149,6 +149,25 @@ suite('secrets', () => {
       { token: '' },
       /^issuers\[0\]\.http\.bearer_token_file: must hold one line/,
     ],
+    [
+      'an empty secret for introspection',
+      { 'issuers.0.introspection': { client_id: 'callout', client_secret_file: 'secret' } },
+      { secret: '' },
+      /^issuers\[0\]\.introspection\.client_secret_file: must hold one line with the client secret/,
+    ],
+    [
+      'a private key for introspection that cannot be read',
+      {
+        'issuers.0.introspection': {
+          client_id: 'callout',
+          auth: 'private_key_jwt',
+          private_key_file: 'key',
+          algorithm: 'ES256',
+        },
+      },
+      { key: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' },
+      /^issuers\[0\]\.introspection\.private_key_file: holds no private key in PEM/,
+    ],
     ['a folder', { 'nats.password_file': '.' }, {}, /is not a regular file/],
   ]
   for (const [title, changes, files, problem] of wrong) {

@@ -156,6 +156,8 @@ suite('other events', () => {
     events.batchSettled('grants', 1, 700, 'ERR_GRANTS_UNAVAILABLE')
     events.keySetRefreshed('corp', undefined)
     events.keySetRefreshed('corp', 'HTTP 503')
+    events.introspected('corp', 'cached', undefined)
+    events.introspected('corp', 'failed', 'status 503')
     events.natsConnection('connected', 'nats://a')
     events.storeFault('commit', 'ERR_STORE_UNAVAILABLE', 'gone')
     events.storeRecovered('commit', 1234.5)
@@ -168,6 +170,8 @@ suite('other events', () => {
       'batch_failures_total{kind="grants",code="ERR_GRANTS_UNAVAILABLE"}': 1,
       'key_set_refreshes_total{issuer="corp",result="ok"}': 1,
       'key_set_refreshes_total{issuer="corp",result="failed"}': 1,
+      'introspections_total{issuer="corp",result="cached"}': 1,
+      'introspections_total{issuer="corp",result="failed"}': 1,
       nats_connected: 1,
       'store_faults_total{operation="commit",code="ERR_STORE_UNAVAILABLE"}': 1,
       unexpected_errors_total: 1,
@@ -180,6 +184,7 @@ suite('other events', () => {
         'warn batch_failed',
         'debug key_set_refreshed',
         'warn key_set_unavailable',
+        'warn introspection_failed',
         'info nats_connected',
         'warn store_fault',
         'info store_recovered',
