@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { TokenFacts } from '../core/identity.ts'
 import { refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
-import { parseJsonObject, readMember } from './strict-json.ts'
+import { parseJsonIn, readMember } from './strict-json.ts'
 import type { JsonObject, JsonResult } from './strict-json.ts'
 import { readTokenFacts } from './token-facts.ts'
 
@@ -24,12 +24,6 @@ const REFUSED_HEADERS = ['crit', 'b64', 'jku', 'x5u', 'x5c', 'jwk'] as const
 
 /** Real key ids are thumbprints, UUIDs or short names. */
 const KEY_ID_LENGTH_MAX = 256
-
-const BASE64URL = /^[A-Za-z0-9_-]+$/
-
-/** Last characters that leave the unused bits zero, by length of the text modulo 4: two or four bits are unused. */
-const LAST_OF_THREE = 'AEIMQUYcgkosw048'
-const LAST_OF_TWO = 'AQgw'
 
 /**
  * The check before all checks: a strict compact JWS (RFC 7515 §7.1) whose header and payload are JSON objects.
@@ -66,12 +60,14 @@ export function parseCompactJws(token: string, maxBytes: number): CompactJws {
  */
 const SCRATCH = Buffer.allocUnsafeSlow(12 * 1024)
 
+function scratchFor(text: string): Buffer {
+  return text.length * 3 <= SCRATCH.length * 4 ? SCRATCH : Buffer.allocUnsafeSlow(text.length)
+}
+
 /** Of a part that is canonical base64url. */
 function parsePart(part: string): JsonResult {
-  const isSmall = part.length * 3 <= SCRATCH.length * 4
-  return parseJsonObject(
-    isSmall ? SCRATCH.subarray(0, SCRATCH.write(part, 'base64url')) : Buffer.from(part, 'base64url'),
-  )
+  const scratch = scratchFor(part)
+  return parseJsonIn(scratch, scratch.write(part, 'base64url'))
 }
 
 function checkHeader(header: JsonObject): Refusal | undefined {
@@ -87,11 +83,10 @@ export function decodeBase64url(text: string): Buffer | undefined {
   return isCanonicalBase64url(text) ? Buffer.from(text, 'base64url') : undefined
 }
 
+/** The decoder takes other alphabets, padding and stray characters; what it read is written again in one way only. */
 function isCanonicalBase64url(text: string): boolean {
-  if (!BASE64URL.test(text)) return false
-  const rest = text.length % 4
-  const last = text.charAt(text.length - 1)
-  return rest === 0 || (rest === 3 && LAST_OF_THREE.includes(last)) || (rest === 2 && LAST_OF_TWO.includes(last))
+  const scratch = scratchFor(text)
+  return text !== '' && scratch.toString('base64url', 0, scratch.write(text, 'base64url')) === text
 }
 
 function malformed(refusal: Refusal, facts: TokenFacts = {}): CompactJws {

@@ -8,6 +8,9 @@ export type JsonResult = { readonly object: JsonObject } | { readonly fault: str
 /** Real tokens and key sets nest to about 6; a delegation chain (RFC 8693 `act`) adds one level for each actor. */
 const DEPTH_MAX = 32
 
+/** What stands in a decoded text where the bytes were not UTF-8, or where somebody wrote it. */
+const REPLACEMENT = '\ufffd'
+
 /**
  * Parses bytes that must be one JSON object, strictly: valid UTF-8 without a byte order mark, no member name twice in one
  * object, no lone surrogate in any string, nesting up to 32.
@@ -15,9 +18,14 @@ const DEPTH_MAX = 32
  * The caller bounds the size.
  */
 export function parseJsonObject(bytes: Uint8Array): JsonResult {
-  if (!isUtf8(bytes)) return { fault: 'is not UTF-8' }
+  return parseJsonIn(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), bytes.byteLength)
+}
+
+/** As `parseJsonObject`, of the first `length` bytes of a buffer: making a view of them would cost a microsecond. */
+export function parseJsonIn(bytes: Buffer, length: number): JsonResult {
   // Keeps a byte order mark, which the parser then refuses.
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  const text = bytes.toString('utf8', 0, length)
+  if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(0, length))) return { fault: 'is not UTF-8' }
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -28,7 +36,7 @@ export function parseJsonObject(bytes: Uint8Array): JsonResult {
   if (!isJsonObject(value)) return { fault: 'is not a JSON object' }
   const members = countMembers(value, text.includes('\\'), 1)
   if (typeof members === 'string') return { fault: members }
-  return members === countWrittenMembers(bytes) ? { object: value } : { fault: 'holds a member name twice' }
+  return members === countWrittenMembers(text) ? { object: value } : { fault: 'holds a member name twice' }
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
@@ -44,10 +52,9 @@ export function readMember(object: JsonObject, name: string): unknown {
 function countMembers(value: object, hasEscapes: boolean, depth: number): number | string {
   if (depth > DEPTH_MAX) return `nests deeper than ${DEPTH_MAX}`
   const isArray = Array.isArray(value)
-  const names = isArray ? undefined : Object.keys(value)
+  if (hasEscapes && !isArray && !Object.keys(value).every(isWellFormed)) return 'holds a lone surrogate'
   const parts: readonly unknown[] = isArray ? value : Object.values(value)
-  if (hasEscapes && names?.every(isWellFormed) === false) return 'holds a lone surrogate'
-  let count = names?.length ?? 0
+  let count = isArray ? 0 : parts.length
   for (const part of parts) {
     if (hasEscapes && !isWellFormed(part)) return 'holds a lone surrogate'
     if (typeof part !== 'object' || part === null) continue
@@ -70,14 +77,14 @@ const BACKSLASH = 0x5c
  * Counts the colons outside of strings in a text that `JSON.parse` accepted: one for each member that is written. The
  * parser keeps one member of each name, by its unescaped spelling, so that a duplicate leaves fewer than were written.
  */
-function countWrittenMembers(json: Uint8Array): number {
+function countWrittenMembers(json: string): number {
   let count = 0
   let inString = false
   for (let at = 0; at < json.length; at += 1) {
-    const byte = json[at]
-    if (byte === QUOTE) inString = !inString
-    else if (inString && byte === BACKSLASH) at += 1
-    else if (!inString && byte === COLON) count += 1
+    const unit = json.charCodeAt(at)
+    if (unit === QUOTE) inString = !inString
+    else if (inString && unit === BACKSLASH) at += 1
+    else if (!inString && unit === COLON) count += 1
   }
   return count
 }

@@ -17,17 +17,25 @@ export const NUMERIC_DATE_MAX = 253_402_300_799
  * left out, never cut or repaired; `sha256` still names the token.
  */
 export function readTokenFacts(header: JsonObject, claims: JsonObject, sha256: string): TokenFacts {
-  return withoutUndefined({
-    issuer: text(readMember(claims, 'iss')),
-    subject: text(readMember(claims, 'sub')),
-    id: text(readMember(claims, 'jti')) ?? text(readMember(claims, 'uti')),
-    keyId: text(readMember(header, 'kid')),
-    algorithm: text(readMember(header, 'alg')),
-    audience: audience(readMember(claims, 'aud')),
-    issuedAt: date(readMember(claims, 'iat')),
-    expiresAt: date(readMember(claims, 'exp')),
-    sha256,
-  })
+  const facts: { -readonly [Name in keyof TokenFacts]: TokenFacts[Name] } = {}
+  const issuer = text(readMember(claims, 'iss'))
+  if (issuer !== undefined) facts.issuer = issuer
+  const subject = text(readMember(claims, 'sub'))
+  if (subject !== undefined) facts.subject = subject
+  const id = text(readMember(claims, 'jti')) ?? text(readMember(claims, 'uti'))
+  if (id !== undefined) facts.id = id
+  const keyId = text(readMember(header, 'kid'))
+  if (keyId !== undefined) facts.keyId = keyId
+  const algorithm = text(readMember(header, 'alg'))
+  if (algorithm !== undefined) facts.algorithm = algorithm
+  const audience = texts(readMember(claims, 'aud'))
+  if (audience.length > 0) facts.audience = audience
+  const issuedAt = date(readMember(claims, 'iat'))
+  if (issuedAt !== undefined) facts.issuedAt = issuedAt
+  const expiresAt = date(readMember(claims, 'exp'))
+  if (expiresAt !== undefined) facts.expiresAt = expiresAt
+  facts.sha256 = sha256
+  return facts
 }
 
 /** Seconds since 1970 as RFC 7519 §2 has them, restricted to whole seconds of the years that can be written. */
@@ -43,12 +51,15 @@ function date(value: unknown): number | undefined {
   return isNumericDate(value) ? value : undefined
 }
 
-function audience(value: unknown): string[] | undefined {
-  const values: unknown[] = Array.isArray(value) ? value : [value]
-  const texts = values.map(text).filter((entry) => entry !== undefined)
-  return texts.length > 0 ? texts.slice(0, AUDIENCES_MAX) : undefined
-}
-
-function withoutUndefined(facts: { [Name in keyof TokenFacts]-?: TokenFacts[Name] | undefined }): TokenFacts {
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined))
+function texts(value: unknown): string[] {
+  if (!Array.isArray(value)) {
+    const only = text(value)
+    return only === undefined ? [] : [only]
+  }
+  const found: string[] = []
+  for (const entry of value as unknown[]) {
+    const one = text(entry)
+    if (one !== undefined && found.push(one) === AUDIENCES_MAX) break
+  }
+  return found
 }

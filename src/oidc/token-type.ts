@@ -32,6 +32,6 @@ export function checkTokenType(type: unknown, allowed: readonly string[]): Refus
   const accepted =
     normalized !== undefined &&
     !SECURITY_EVENT_TYPES.has(normalized) &&
-    allowed.some((entry) => normalizeTokenType(entry) === normalized)
+    allowed.some((entry) => entry === type || normalizeTokenType(entry) === normalized)
   return accepted ? undefined : refuse('token_type_not_allowed', `the "typ" header is ${describeValue(type)}`)
 }

@@ -68,16 +68,13 @@ interface TrustedIssuer {
  * Verifies OIDC tokens against configured issuers. The unverified `iss` (of a JWT-SVID without one, the trust domain in
  * `sub`) chooses the keys; from there on only these and the entries of that issuer count, so that no issuer can vouch in
  * the name of another. Among several entries the first that the token fits judges it, alone.
- * Verifies OIDC tokens against configured issuers. The unverified `iss` chooses the keys; from there on only these and the
- * entries of that issuer count, so that no issuer can vouch in the name of another. Among several entries the first that
- * the token fits judges it, alone.
  * A token that names no issuer goes to the one issuer whose opaque tokens look like it, if it has introspection.
  * No verified token is ever cached: a check costs a fraction of a millisecond, and such caches have served expired
  * tokens and other people's claims. What an issuer says about a token is, for seconds, and judged anew each time.
  * Throws `CalloutError('ERR_CONFIG_INVALID')` for options that cannot be safe.
  */
 export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVerifier {
-  const { clock, maxTokenBytes, passed = () => {} } = options
+  const { clock, maxTokenBytes, passed } = options
   assertIssuerOptions(options.issuers)
   const { issuers, formClients } = trustIssuers(options)
   const byIssuer = new Map(
@@ -99,16 +96,16 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       if (keeper !== undefined) {
         const malformed = checkOpaqueToken(token)
         if (malformed) return refused(malformed, {})
-        passed('form', `an opaque token of ${token.length} bytes`)
-        passed('issuer', `opaque tokens of this form belong to ${keeper.entries[0].issuer}`)
+        passed?.('form', `an opaque token of ${token.length} bytes`)
+        passed?.('issuer', `opaque tokens of this form belong to ${keeper.entries[0].issuer}`)
         const sha256 = hash('sha256', token, 'hex')
         return judgeIntrospected(token, { sha256 }, keeper, deadlineMs, { clock, connection, passed })
       }
       if (!jws.wellFormed) return refused(jws.refusal, jws.facts)
-      passed('form', `a strict compact JWS of ${token.length} bytes`)
+      passed?.('form', `a strict compact JWS of ${token.length} bytes`)
       const issuer = chooseIssuer(jws.claims, byIssuer)
       if ('reason' in issuer) return refused(issuer, jws.facts)
-      passed('issuer', describeIssuerName(jws.claims))
+      passed?.('issuer', describeIssuerName(jws.claims))
       const { keySet } = issuer
       if (keySet === undefined) {
         return judgeIntrospected(token, jws.facts, issuer, deadlineMs, { clock, connection, passed })
@@ -117,7 +114,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
         explainUnavailable,
       )
       if (unsigned) return refused(unsigned, jws.facts, issuer.entries[0].id)
-      passed(
+      passed?.(
         'signature',
         `${describeValue(readMember(jws.header, 'alg'))}, "kid" ${describeValue(readMember(jws.header, 'kid'))}`,
       )
@@ -177,7 +174,7 @@ function trustIssuers(options: TokenVerifierOptions): {
 interface Judging {
   readonly clock: Clock
   readonly connection: ConnectionFacts
-  readonly passed: (check: string, detail: string) => void
+  readonly passed: TokenVerifierOptions['passed']
 }
 
 interface ProvedClaims {
@@ -195,13 +192,13 @@ function judge(
 ): Verification {
   const { entry, refusal: misfit } = chooseEntry(header, claims, entries)
   if (misfit) return refused(misfit, facts, entry.id)
-  passed('entry', `${entry.id}: token type, audience, authorized party and match rules`)
+  passed?.('entry', `${entry.id}: token type, audience, authorized party and match rules`)
   const refusal = checkClaims(claims, entry, clock.nowMs(), connection)
   if (refusal) return refused(refusal, facts, entry.id)
-  passed('claims', 'validity, lifetime, required claims, profile, binding to a certificate')
+  passed?.('claims', 'validity, lifetime, required claims, profile, binding to a certificate')
   const mapped = mapIdentity(claims, entry.id, entry.identity, facts)
   if ('refusal' in mapped) return refused(mapped.refusal, facts, entry.id)
-  passed('identity', 'subject, client, groups and attributes hold nothing that a principal may not')
+  passed?.('identity', 'subject, client, groups and attributes hold nothing that a principal may not')
   return { accepted: true, identity: mapped.identity }
 }
 
@@ -241,7 +238,7 @@ async function judgeIntrospected(
   if (!status.active) return refused(refuse('token_inactive', `the issuer says so (${source})`), facts, id)
   const { claims } = status
   const told = readTokenFacts({}, claims, facts.sha256 ?? '')
-  judging.passed('introspection', `the issuer says that the token is active (${source})`)
+  judging.passed?.('introspection', `the issuer says that the token is active (${source})`)
   const refusal = checkIntrospected(claims, issuer)
   if (refusal) return refused(refusal, told, id)
   return judge({ claims, facts: told }, entries, judging)
