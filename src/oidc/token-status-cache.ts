@@ -13,7 +13,6 @@ export interface TokenStatusCache {
   get(key: string): TokenStatus | undefined
   /** @param askedAtMs `clock.monotonicMs()` before the question: a token revoked since then may still have been active. */
   set(key: string, status: TokenStatus, askedAtMs: number): void
-  readonly size: number
 }
 
 interface Entry {
@@ -71,9 +70,6 @@ export function createTokenStatusCache(
         if (entries.size <= ENTRIES_MAX && bytesHeld <= BYTES_MAX) break
         forget(entries, oldest)
       }
-    },
-    get size() {
-      return active.size + inactive.size
     },
   }
 }

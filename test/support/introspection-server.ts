@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -64,10 +65,10 @@ export function anActiveToken(change: Readonly<Record<string, unknown>> = {}): R
   }
 }
 
-export async function startIntrospectionServer(): Promise<IntrospectionServer> {
+export async function startIntrospectionServer(tls?: { key: string; cert: string }): Promise<IntrospectionServer> {
   const questions: Question[] = []
   let metadataRequests = 0
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     if (request.url?.endsWith('/.well-known/openid-configuration') === true) {
       metadataRequests += 1
       response.setHeader('content-type', 'application/json')
@@ -75,7 +76,7 @@ export async function startIntrospectionServer(): Promise<IntrospectionServer> {
       return
     }
     void answerQuestion(request, response)
-  })
+  }
   const answerQuestion = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { url = '', method = '', headers } = request
     const form = Object.fromEntries(new URLSearchParams(await text(request)))
@@ -83,9 +84,10 @@ export async function startIntrospectionServer(): Promise<IntrospectionServer> {
     questions.push({ path: url, method, headers, form, port: request.socket.remotePort ?? 0 })
     answer(response, state.modeOf.get(token) ?? state.mode, state.answers.get(token) ?? { active: false })
   }
+  const server = tls === undefined ? createServer(listener) : createHttpsServer(tls, listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const origin = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   const state: IntrospectionServer = {
     issuer: origin,
     endpoint: `${origin}/introspect`,

@@ -11,10 +11,19 @@ import type { IssuerOptions } from '../../../src/oidc/issuer-options.ts'
 import { createTokenVerifier } from '../../../src/oidc/token-verifier.ts'
 
 import { NOW_MS, NOW_SECONDS } from '../../support/builders.ts'
+import { startConnectProxy } from '../../support/connect-proxy.ts'
 import { anActiveToken, startIntrospectionServer } from '../../support/introspection-server.ts'
 import type { IntrospectionMode, IntrospectionServer } from '../../support/introspection-server.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
-import { anIssuer, createSigner, eventually, signToken, someClaims, startKeyServer } from '../../support/oidc.ts'
+import {
+  anIssuer,
+  createSigner,
+  eventually,
+  selfSignedCertificate,
+  signToken,
+  someClaims,
+  startKeyServer,
+} from '../../support/oidc.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
 
 /** 40 % of the default deadline of a request, which is what the service leaves to verification. */
@@ -327,6 +336,38 @@ suite('the question', () => {
       assert.equal(server.questions.length, 0)
     })
   }
+})
+
+suite('over TLS a question', () => {
+  const certificate = selfSignedCertificate()
+  const another = selfSignedCertificate()
+
+  async function asked(trusted: string, more: Partial<IssuerOptions['http']> = {}) {
+    const caFile = path.join(folder, 'ca.pem')
+    await writeFile(caFile, trusted)
+    await using server = await startIntrospectionServer(certificate)
+    server.answers.set(TOKEN, anActiveToken())
+    const { verifier, verdict } = verifierFor(server, { cacheMs: 0 }, { http: { ...KEYLESS.http, caFile, ...more } })
+    await using _ = verifier
+    const verdicts = [await verdict(), await verdict()]
+    return { verdicts, questions: server.questions.length }
+  }
+
+  test('goes to an issuer that the certificates of the entry vouch for', async () => {
+    assert.deepEqual(await asked(certificate.cert), { verdicts: ['accepted', 'accepted'], questions: 2 })
+  })
+
+  test('goes to no other, and neither token nor secret does', async () => {
+    const { verdicts, questions } = await asked(another.cert)
+    assert.deepEqual([verdicts, questions], [['issuer_unavailable', 'issuer_unavailable'], 0])
+  })
+
+  test('goes through a proxy', async () => {
+    await using proxy = await startConnectProxy()
+    const { verdicts } = await asked(certificate.cert, { proxy: proxy.url })
+    assert.deepEqual(verdicts, ['accepted', 'accepted'])
+    assert.ok(proxy.asked.length > 2)
+  })
 })
 
 suite('an answer', () => {
