@@ -59,3 +59,13 @@ test('a full guard still knows the newest ids', () => {
   for (let i = 0; i < 1000; i++) admit(`id ${i}`)
   for (let i = 990; i < 1000; i++) assert.equal(admit(`id ${i}`), false)
 })
+
+test('every request of two minutes at full load is remembered', () => {
+  const { admit, wait } = aGuard()
+  const count = (WINDOW_MS / 1000) * 3000
+  for (let i = 0; i < count; i += 1) {
+    if (i % 3 === 0) wait(1)
+    assert.equal(admit(`NBQXOTPYGNLH7QS5TBA6 U${i}`), true)
+  }
+  for (let i = 0; i < count; i += 1000) assert.equal(admit(`NBQXOTPYGNLH7QS5TBA6 U${i}`), false)
+})
