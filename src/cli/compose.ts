@@ -13,11 +13,12 @@ import type { Signers } from '../nats/signers.ts'
 import type { DenialOptions } from '../nats/responder.ts'
 import { createKick } from '../nats/system-link.ts'
 import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
-import { createAuditWriter } from '../service/audit-writer.ts'
+import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
 import { Authorizer } from '../service/authorizer.ts'
 import { createBatchedPolicyReader } from '../service/batched-policy-reader.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
+import { createFailureLimits } from '../service/failure-limits.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
 import { createDecisionLog } from '../spanner/decision-log.ts'
 import { StoreHealth } from '../spanner/health.ts'
@@ -33,6 +34,8 @@ import { SERVICE_VERSION } from './version.ts'
 /** Pause between two looks at a database that does not answer at the start. */
 const SCHEMA_RETRY_MS = 1000
 const SCHEMA_TIMEOUT_MS = 2000
+/** At the end, for rows of refusals that were answered before. */
+const FLUSH_WITHIN_MS = 2000
 
 export interface CalloutService extends AsyncDisposable {
   /** Where `/livez`, `/readyz` and `/metrics` are. */
@@ -74,6 +77,14 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const verifier = stack.use(createVerifier(config, events, metrics))
   probes.push(health.probe, verifier.readiness)
 
+  const auditWriter = createAuditWriter({
+    log: createDecisionLog(database),
+    waitingMax: config.callout.maxInFlight,
+    clock,
+    events,
+  })
+  stack.defer(() => auditWriter.flush(clock.monotonicMs() + FLUSH_WITHIN_MS))
+
   const { servers, queue } = config.nats
   const { login: credentials } = secrets.nats
   const tls = secrets.nats.tls === undefined ? {} : { tls: secrets.nats.tls }
@@ -90,7 +101,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
       decode: createRequestDecoder({ signers, xkeys: xkeysOf(secrets), clock }),
       encode: createResponseEncoder(signers, clock),
       denials: { mode: config.deny.mode, ...openSystemLink(options, stack, events) },
-      handler: createAuthorizer(options, { database, verifier, signers, events }),
+      handler: createAuthorizer(options, { database, verifier, auditWriter, signers, events }),
       inFlightMax: config.callout.maxInFlight,
       answerWithinMs: config.callout.deadlineMs,
       clock,
@@ -109,13 +120,14 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
 interface Parts {
   readonly database: SpannerDatabase
   readonly verifier: OidcTokenVerifier
+  readonly auditWriter: AuditWriter
   readonly signers: Signers
   readonly events: CalloutEvents
 }
 
 function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts): Authorizer {
-  const { database, verifier, signers, events } = parts
-  const { callout, session, token } = config
+  const { database, verifier, auditWriter, signers, events } = parts
+  const { callout, limits, session, token } = config
   return new Authorizer({
     verifier,
     policyReader: createBatchedPolicyReader({
@@ -124,12 +136,8 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
       clock,
       events,
     }),
-    auditWriter: createAuditWriter({
-      log: createDecisionLog(database),
-      waitingMax: callout.maxInFlight,
-      clock,
-      events,
-    }),
+    auditWriter,
+    failureLimits: createFailureLimits({ ...limits, clock }),
     userJwtIssuer: createUserJwtIssuer(signers),
     clock,
     newDecisionId: (nowMs) => decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES)),

@@ -25,6 +25,11 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
       mode: file.deny.mode,
       whenUnavailable: file.deny.when_unavailable ?? (file.nats.system === undefined ? 'reply' : 'disconnect'),
     },
+    limits: {
+      perAddress: file.limits.failures_per_address,
+      perPrincipal: file.limits.failures_per_principal,
+      windowMs: file.limits.failure_window,
+    },
     session: { maxMs: file.session.max, jitter: file.session.jitter, minRemainingMs: file.session.min_remaining },
     grants: { maxStaleMs: file.grants.max_stale },
     store: { database: file.store.url.slice('spanner://'.length) },

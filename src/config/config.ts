@@ -27,6 +27,8 @@ export interface Config {
     readonly mode: 'reply' | 'drop'
     readonly whenUnavailable: 'disconnect' | 'reply'
   }
+  /** 0 is no limit. */
+  readonly limits: { readonly perAddress: number; readonly perPrincipal: number; readonly windowMs: number }
   readonly session: {
     readonly maxMs: number
     /** 0 to 1. */

@@ -167,6 +167,33 @@ const deny = z.strictObject({
   ),
 })
 
+const failures = (fallback: number, meaning: string) =>
+  setting(
+    z
+      .int('must be a whole number')
+      .min(0, 'must be at least 0')
+      .max(1_000_000, 'must be at most 1000000')
+      .prefault(fallback),
+    'number',
+    meaning,
+  )
+
+const limits = z.strictObject({
+  failures_per_address: failures(
+    100,
+    'Refused tokens in `failure_window`; more from that address (IPv6: /64) are `too_many_failures`, unseen. 0: no limit.',
+  ),
+  failures_per_principal: failures(
+    30,
+    'Refusals of a principal with a genuine token in `failure_window`; more are `too_many_failures`. 0: no limit.',
+  ),
+  failure_window: setting(
+    duration({ minMs: SECOND_MS, maxMs: DAY_MS }).prefault('1m'),
+    'duration',
+    'In which so many failures go down to none, evenly.',
+  ),
+})
+
 /** `spanner://` and the resource name of a database; the bounds are wider than those of Google's names. */
 const STORE_URL =
   /^spanner:\/\/projects\/[a-z][a-z0-9.:-]{0,62}\/instances\/[a-z][a-z0-9-]{0,63}\/databases\/[a-z][a-z0-9_-]{0,29}$/
@@ -179,6 +206,7 @@ export const configSchema = z
     token: token.prefault({}),
     issuers: issuersSchema,
     deny: deny.prefault({}),
+    limits: limits.prefault({}),
     session: session.prefault({}),
     grants: z
       .strictObject({

@@ -26,6 +26,7 @@ export const DENY_REASONS = {
   certificate_mismatch: 'the token is bound to a client certificate that this client did not show',
   token_lifetime_too_long: 'the token lives longer than max_lifetime',
   identity_invalid: 'the subject, client id or a group holds characters or a length that no principal may have',
+  too_many_failures: 'too many refusals of late, from this address or of this principal; judged again after a while',
   locked: 'a lock names this principal',
   no_grants: 'no grant allows this principal anything',
   grants_expired: 'every grant that names this principal lies outside its validity window',

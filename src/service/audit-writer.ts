@@ -26,6 +26,8 @@ export interface AuditWriter {
    * Returns once the entry is durable; throws a `CalloutError` when it is lost.
    */
   recordSpare(entry: AuditEntry): Promise<void>
+  /** Before the end: returns when no spare entry waits any more; those that still do at the deadline are lost. */
+  flush(deadlineMs: DeadlineMs): Promise<void>
 }
 
 /**
@@ -52,6 +54,7 @@ export function createAuditWriter({ log, waitingMax, clock, events }: AuditWrite
       if (failure !== undefined) throw failure
     },
     recordSpare: (entry) => spare.add(entry),
+    flush: (deadlineMs) => spare.flush(deadlineMs),
   }
 }
 

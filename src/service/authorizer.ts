@@ -9,6 +9,7 @@ import type { AuthorizationRequest, TokenSource } from '../core/request.ts'
 import type { AuditWriter } from './audit-writer.ts'
 import { within } from './deadline.ts'
 import type { CalloutEvents, Delivery, Stage, StageDurations } from './events.ts'
+import type { FailureLimits } from './failure-limits.ts'
 import type {
   Answer,
   Arrival,
@@ -27,6 +28,7 @@ export interface AuthorizerOptions {
   readonly verifier: TokenVerifier
   readonly policyReader: PolicyReader
   readonly auditWriter: AuditWriter
+  readonly failureLimits: FailureLimits
   readonly userJwtIssuer: UserJwtIssuer
   readonly clock: Clock
   /** A fresh decision id for this instant. */
@@ -79,27 +81,31 @@ export class Authorizer implements RequestHandler {
   async handle(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void> {
     const attempt = this.#attempt(request, arrival)
     const { decision, userJwt } = await this.#judge(attempt)
-    await this.#recordAndAnswer(attempt, decision, userJwt, respond)
+    const { identity } = attempt
+    const principal = identity === undefined ? undefined : principalOf(identity)
+    this.#options.failureLimits.judged(decision, request.client.host, principal)
+    if (decision.outcome === 'deny' && decision.reason === 'too_many_failures') {
+      await this.#answerFirst(attempt, decision, respond)
+    } else await this.#recordAndAnswer(attempt, decision, userJwt, respond)
   }
 
-  /**
-   * Answers at once, whatever the audit does; the row follows when the log has nothing better to do, and is counted as lost when
-   * too many wait.
-   */
+  /** Refuses it as `overloaded`, without a look at it. */
   async shed(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void> {
+    await this.#answerFirst(this.#attempt(request, arrival), this.#deny('overloaded'), respond)
+  }
+
+  /** Whatever the audit does; the row follows when the log has nothing better to do, and is counted as lost when too many wait. */
+  async #answerFirst(attempt: Attempt, decision: Deny, respond: Respond): Promise<void> {
     const { auditWriter, events } = this.#options
-    const attempt = this.#attempt(request, arrival)
-    const decision = this.#deny('overloaded')
     const entry = this.#entry(attempt, decision)
-    const recording = auditWriter.recordSpare(entry).then(
-      () => true,
+    const delivery = await this.#answer(attempt, refusal(decision), respond)
+    auditWriter.recordSpare(entry).then(
+      () => events.decided(entry, attempt.durations, true, delivery),
       (error: unknown) => {
         events.auditFailed('deny', 1, error)
-        return false
+        events.decided(entry, attempt.durations, false, delivery)
       },
     )
-    const delivery = await this.#answer(attempt, refusal(decision), respond)
-    events.decided(entry, attempt.durations, await recording, delivery)
   }
 
   #attempt(request: AuthorizationRequest, { receivedAtMs, openMs }: Arrival): Attempt {
@@ -121,7 +127,8 @@ export class Authorizer implements RequestHandler {
   }
 
   async #decide(attempt: Attempt): Promise<Decision> {
-    const { clock, verifier, policyReader, tokenSources, tokenBytesMax } = this.#options
+    const { clock, verifier, policyReader, failureLimits, tokenSources, tokenBytesMax } = this.#options
+    if (failureLimits.refusesAddress(attempt.request.client.host)) return this.#deny('too_many_failures', 'address')
     const found = tokenOf(attempt.request, tokenSources, tokenBytesMax)
     if ('reason' in found) return this.#deny(found.reason, found.detail)
 
@@ -139,6 +146,7 @@ export class Authorizer implements RequestHandler {
     attempt.identity = identity
     attempt.issuerId = identity.issuerId
     attempt.token = identity.token
+    if (failureLimits.refusesPrincipal(principalOf(identity))) return this.#deny('too_many_failures', 'principal')
 
     const grantsBy = this.#deadline(attempt, GRANTS_SHARE)
     const policy = await this.#stage(attempt, 'grants', 'grants_unavailable', () =>

@@ -98,7 +98,7 @@ export interface Arrival {
 /** Decides on one genuine request and calls `respond`. A rejection is a bug: the request goes unanswered. */
 export interface RequestHandler {
   handle(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void>
-  /** Refuses it as `overloaded`, without a look at it. Resolves when its row is written or lost. */
+  /** Refuses it as `overloaded`, without a look at it. Resolves when it is answered; its row may follow. */
   shed(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void>
 }
 

@@ -30,7 +30,7 @@ interface Waiting {
 export class SpareRows {
   readonly #options: SpareRowsOptions
   #waiting: Waiting[] = []
-  #running = false
+  #running: Promise<void> | undefined
   #startedMs = Number.NEGATIVE_INFINITY
   #timed = false
 
@@ -49,12 +49,29 @@ export class SpareRows {
     })
   }
 
+  /** Returns when nothing waits; at the deadline what still waits is lost. */
+  async flush(deadlineMs: DeadlineMs): Promise<void> {
+    const { clock } = this.#options
+    const { promise: expired, resolve: expire } = Promise.withResolvers<void>()
+    const cancel = clock.after(Math.max(0, deadlineMs - clock.monotonicMs()), expire)
+    this.pump()
+    await Promise.race([this.#emptied(), expired])
+    cancel()
+    for (const { reject } of this.#waiting.splice(0)) {
+      reject(new CalloutError('ERR_DEADLINE', 'the service ended before the row was written'))
+    }
+  }
+
+  async #emptied(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
   /** To be called when the log has become idle. */
   pump(): void {
     const { clock, isBusy } = this.#options
-    if (this.#running || this.#waiting.length === 0) return
+    if (this.#running !== undefined || this.#waiting.length === 0) return
     const pauseMs = isBusy() ? this.#startedMs + BUSY_PAUSE_MS - clock.monotonicMs() : 0
-    if (pauseMs <= 0) void this.#commit()
+    if (pauseMs <= 0) this.#running = this.#commit()
     else if (!this.#timed) {
       this.#timed = true
       clock.after(pauseMs, () => {
@@ -68,7 +85,6 @@ export class SpareRows {
     const { run, rowsPerCommitMax, clock } = this.#options
     const batch = this.#waiting.slice(0, rowsPerCommitMax)
     this.#waiting = this.#waiting.slice(batch.length)
-    this.#running = true
     this.#startedMs = clock.monotonicMs()
     try {
       const entries = batch.map(({ entry }) => entry)
@@ -81,7 +97,7 @@ export class SpareRows {
     } catch (error) {
       for (const { reject } of batch) reject(error)
     } finally {
-      this.#running = false
+      this.#running = undefined
       this.pump()
     }
   }

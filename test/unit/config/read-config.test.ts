@@ -42,6 +42,7 @@ callout:
   max_in_flight: 64
 token: { sources: [password], max_bytes: 64KiB }
 deny: { mode: drop, when_unavailable: reply }
+limits: { failures_per_address: 0, failures_per_principal: 5, failure_window: 10s }
 issuers:
   - id: corp
     issuer: https://idp.example/realms/prod
@@ -143,6 +144,7 @@ suite('a right configuration', () => {
         },
       ],
       deny: { mode: 'reply', whenUnavailable: 'reply' },
+      limits: { perAddress: 100, perPrincipal: 30, windowMs: 60_000 },
       session: { maxMs: 3_600_000, jitter: 0.1, minRemainingMs: 30_000 },
       grants: { maxStaleMs: 0 },
       store: { database: 'projects/p/instances/i/databases/d' },
@@ -163,6 +165,7 @@ suite('a right configuration', () => {
     })
     assert.deepEqual(config.token, { sources: ['password'], maxBytes: 65_536 })
     assert.deepEqual(config.deny, { mode: 'drop', whenUnavailable: 'reply' })
+    assert.deepEqual(config.limits, { perAddress: 0, perPrincipal: 5, windowMs: 10_000 })
     assert.deepEqual(config.issuers[0]?.identity, {
       subject: { path: ['oid'] },
       clientId: [['azp']],

@@ -4,6 +4,7 @@ import type { AuditEntry } from '../../../src/core/audit-entry.ts'
 import { CalloutError } from '../../../src/core/errors.ts'
 import { Authorizer, type AuthorizerOptions } from '../../../src/service/authorizer.ts'
 import type { AuditWriter } from '../../../src/service/audit-writer.ts'
+import { createFailureLimits } from '../../../src/service/failure-limits.ts'
 import type { Answer, Arrival, Respond, Unavailable } from '../../../src/service/ports.ts'
 import { aGrant, anIdentity, aPolicy, aRequest, sessionRules } from '../../support/builders.ts'
 import { ManualClock, settled } from '../../support/manual-clock.ts'
@@ -19,7 +20,7 @@ interface Situation {
 }
 
 function writerThat(record: (entry: AuditEntry) => Promise<void>): AuditWriter {
-  return { record, recordSpare: record }
+  return { record, recordSpare: record, flush: () => Promise.resolve() }
 }
 
 const never = (): Promise<never> => new Promise(() => {})
@@ -37,6 +38,7 @@ function aSituation(change: Partial<AuthorizerOptions> = {}): Situation {
       rows.push(entry)
       return Promise.resolve()
     }),
+    failureLimits: createFailureLimits({ perAddress: 3, perPrincipal: 3, windowMs: 60_000, clock }),
     userJwtIssuer: { issue: (allow) => `jwt of ${allow.id}` },
     clock,
     newDecisionId: () => `id-${(ids += 1)}`,
@@ -258,6 +260,7 @@ suite('a request that is shed', () => {
   test('is looked at no further', async () => {
     const situation = aSituation({ verifier: { verify: never }, policyReader: { read: never } })
     await shed(situation)
+    await settled()
     assert.deepEqual(reasonsOf(situation), ['overloaded'])
     assert.equal(situation.rows[0]?.decision.id, 'id-1')
   })
@@ -267,8 +270,64 @@ suite('a request that is shed', () => {
       auditWriter: writerThat(() => Promise.reject(new CalloutError('ERR_OVERLOADED', 'full'))),
     })
     await shed(situation)
+    await settled()
     assert.equal(situation.events.auditFailures[0]?.outcome, 'deny')
     assert.equal(situation.events.decisions[0]?.recorded, false)
+  })
+})
+
+suite('who was refused too often of late', () => {
+  const badToken = {
+    verify: () => Promise.resolve({ accepted: false, reason: 'signature_invalid', detail: 'd', token: {} } as const),
+  }
+
+  test('is refused by address before a token is verified', async () => {
+    let verified = 0
+    const situation = aSituation({
+      verifier: {
+        verify: () => {
+          verified += 1
+          return badToken.verify()
+        },
+      },
+    })
+    for (let i = 0; i < 5; i += 1) await handled(situation)
+    assert.equal(verified, 3)
+    assert.deepEqual(reasonsOf(situation).slice(3), ['too_many_failures', 'too_many_failures'])
+  })
+
+  test('is refused by principal before grants are read', async () => {
+    let reads = 0
+    const situation = aSituation({
+      policyReader: {
+        read: () => {
+          reads += 1
+          return Promise.resolve(aPolicy())
+        },
+      },
+    })
+    for (let i = 0; i < 5; i += 1) await handled(situation)
+    assert.equal(reads, 3)
+    assert.deepEqual(reasonsOf(situation).slice(2), ['no_grants', 'too_many_failures', 'too_many_failures'])
+  })
+
+  test('is answered although its row cannot be written, and the row is counted as lost', async () => {
+    const situation = aSituation({
+      failureLimits: { refusesAddress: () => true, refusesPrincipal: () => false, judged() {} },
+      auditWriter: writerThat(() => Promise.reject(new CalloutError('ERR_OVERLOADED', 'full'))),
+    })
+    await handled(situation)
+    await settled()
+    assert.deepEqual(situation.answers, [{ deny: 'too_many_failures id-1' }])
+    assert.equal(situation.events.auditFailures.length, 1)
+  })
+
+  test('is not one whom we could not judge', async () => {
+    const situation = aSituation({
+      policyReader: { read: () => Promise.reject(new CalloutError('ERR_GRANTS_UNAVAILABLE', 'gone')) },
+    })
+    for (let i = 0; i < 5; i += 1) await handled(situation)
+    assert.deepEqual(new Set(reasonsOf(situation)), new Set(['grants_unavailable']))
   })
 })
 

@@ -106,3 +106,23 @@ test('rows of a commit that fails are lost, and the next ones are written', asyn
     ['rejected', 'fulfilled'],
   )
 })
+
+test('at the end spare rows are waited for', async () => {
+  const { rows, add, commits, clock } = aSituation()
+  void add(5)
+  await rows.flush(clock.monotonicMs() + 1000)
+  assert.deepEqual(commits, [1, 2, 2])
+})
+
+test('at the end spare rows that cannot be written in time are lost, and say so', async () => {
+  const { rows, add, clock } = aSituation({ run: () => new Promise(() => {}) })
+  void add(1)
+  const waiting = add(2)
+  const flushed = rows.flush(clock.monotonicMs() + 1000)
+  await clock.advance(1000)
+  await flushed
+  assert.deepEqual(
+    (await waiting).map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+})
