@@ -9,6 +9,7 @@ import { createResponseEncoder, createUserJwtIssuer } from '../nats/authorizatio
 import { CalloutEndpoint } from '../nats/callout-endpoint.ts'
 import { NatsLink } from '../nats/connection.ts'
 import { createXKey, type XKey } from '../nats/keys.ts'
+import { RefusedAllows } from '../nats/refused-allows.ts'
 import type { Signers } from '../nats/signers.ts'
 import type { DenialOptions } from '../nats/responder.ts'
 import { createKick } from '../nats/system-link.ts'
@@ -93,6 +94,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const connection = await openUnlessAborted(link, signal)
 
   const signers = createSigners(config, secrets)
+  const refusedAllows = stack.use(new RefusedAllows({ connection, clock, events }))
   const endpoint = stack.use(
     new CalloutEndpoint({
       connection,
@@ -101,19 +103,39 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
       decode: createRequestDecoder({ signers, xkeys: xkeysOf(secrets), clock }),
       encode: createResponseEncoder(signers, clock),
       denials: { mode: config.deny.mode, ...openSystemLink(options, stack, events) },
-      handler: createAuthorizer(options, { database, verifier, auditWriter, signers, events }),
+      handler: createAuthorizer(options, {
+        database,
+        verifier,
+        auditWriter,
+        signers,
+        events: followed(events, refusedAllows),
+      }),
       inFlightMax: config.callout.maxInFlight,
       answerWithinMs: config.callout.deadlineMs,
       clock,
       events,
     }),
   )
-  probes.push(endpoint.probe)
+  probes.push(endpoint.probe, refusedAllows.probe)
   const started = stack.move()
   return {
     httpUrl: http.url,
     ended: link.closed,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+/** Tells of each allow that was answered, for what nats-server makes of it. */
+function followed(events: CalloutEvents, refusedAllows: RefusedAllows): CalloutEvents {
+  return {
+    ...events,
+    decided(entry, durations, recorded, delivery) {
+      events.decided(entry, durations, recorded, delivery)
+      const { decision, request } = entry
+      if (decision.outcome !== 'allow' || delivery !== 'sent') return
+      const { server, client } = request
+      refusedAllows.answered({ serverId: server.id, connectionId: client.connectionId, decisionId: decision.id })
+    },
   }
 }
 

@@ -59,7 +59,7 @@ const NO_LIMITS: NonNullable<Account['limits']> = {
 const NANOSECONDS = 1_000_000_000
 /** As the user `auth` of `nats-server.conf`: requests in the queue group, the fate of its answers, one reply to each. */
 const SERVICE_PERMISSIONS = {
-  sub: { allow: ['$SYS.REQ.USER.AUTH callout'] },
+  sub: { allow: ['$SYS.REQ.USER.AUTH callout', '$SYS.ACCOUNT.CLIENT.AUTH.ERR'] },
   pub: { deny: ['>'] },
   resp: { max: 1, ttl: 5 * NANOSECONDS },
 }

@@ -30,6 +30,10 @@ export interface CalloutEvents {
   requestAborted(code: AbortCode): void
   /** A decision was made, and recorded if `recorded`; called once for each genuine request. */
   decided(entry: AuditEntry, durations: StageDurations, recorded: boolean, delivery: Delivery): void
+  /**
+   * nats-server did not admit a client that was allowed; `why` is its own text, empty when it had given up before.
+   */
+  allowRefused(decisionId: string, why: string): void
   /** The row of a denial is lost, or the row of an allow could not be confirmed (which made it a denial). */
   auditFailed(outcome: 'allow' | 'deny', rows: number, error: unknown): void
   /** Requests that are being worked on right now, and that wait for it. */

@@ -27,7 +27,7 @@ export function createEvents({ logger, metrics, clock }: EventsOptions): Callout
 
 type RequestEvents = Pick<
   CalloutEvents,
-  'requestAborted' | 'refusedUnread' | 'decided' | 'auditFailed' | 'inFlight' | 'unexpected'
+  'requestAborted' | 'refusedUnread' | 'decided' | 'allowRefused' | 'auditFailed' | 'inFlight' | 'unexpected'
 >
 
 /** What a refused client got, by what became of the answer. */
@@ -78,6 +78,13 @@ function requestEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Reque
         const what = delivery === 'late' ? 'an answer came too late and was not sent' : 'an answer could not be sent'
         logger.warn({ event: `answer_${delivery}`, decisionId: decision.id, ...passed }, what)
       }
+    },
+    allowRefused(decisionId, why) {
+      metrics.allowsRefused.inc()
+      const passed = limit('allow refused')
+      if (!passed) return
+      const text = why === '' ? 'nats-server had given up before the answer came' : bounded(why)
+      logger.warn({ event: 'allow_refused', decisionId, why: text, ...passed }, 'nats-server did not admit the client')
     },
     auditFailed(outcome, rows, error) {
       metrics.auditFailures.inc({ outcome }, rows)

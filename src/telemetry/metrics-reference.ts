@@ -75,6 +75,12 @@ export const METRICS = {
     labels: [],
     meaning: 'Answers that could not be sent.',
   },
+  allowsRefused: {
+    name: 'allows_refused_total',
+    type: 'counter',
+    labels: [],
+    meaning: 'Clients that were allowed and that nats-server did not admit all the same; the log says why.',
+  },
   batchItems: {
     name: 'batch_items',
     type: 'histogram',

@@ -40,7 +40,7 @@ const ASKING_NOBODY = `
           user: auth
           password: $CALLOUT_AUTH_PASSWORD
           permissions {
-            subscribe: ["$SYS.REQ.USER.AUTH callout"]
+            subscribe: ["$SYS.REQ.USER.AUTH callout", "$SYS.ACCOUNT.CLIENT.AUTH.ERR"]
             publish { deny: [">"] }
             allow_responses { max: 1, expires: "5s" }
           }

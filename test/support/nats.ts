@@ -154,9 +154,10 @@ export interface CalloutServerOptions {
   readonly authUserName?: string
 }
 
-/** The service's own user: it may ask for requests in its queue group and answer them, nothing else. */
+/** The service's own user: it may ask for requests in its queue group, answer them and hear their fate, nothing else. */
 const AUTH_USER = `{ user: auth, password: pw, permissions: {
-  subscribe: ["$SYS.REQ.USER.AUTH callout"], publish: { deny: [">"] }, allow_responses: { max: 1, expires: "5s" } } }`
+  subscribe: ["$SYS.REQ.USER.AUTH callout", "$SYS.ACCOUNT.CLIENT.AUTH.ERR"]
+  publish: { deny: [">"] }, allow_responses: { max: 1, expires: "5s" } } }`
 
 /**
  * A configuration with the accounts AUTH, APP and OPS. nats-server lets nobody in AUTH publish on the callout subject;
@@ -212,6 +213,7 @@ export interface ServiceOptions {
 /** Link, decoder, endpoint and encoder as the service composes them, with a script in place of decisions. */
 export interface RunningService extends AsyncDisposable {
   readonly link: NatsLink
+  readonly connection: NatsConnection
   readonly endpoint: CalloutEndpoint
   readonly events: RecordedEvents
   /** Genuine requests, in order of arrival. */
@@ -264,6 +266,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   await connection.flush()
   return {
     link,
+    connection,
     endpoint,
     events,
     requests,

@@ -63,8 +63,8 @@ export async function startOperatorServer(options: OperatorServerOptions = {}): 
   }
 }
 
-/** The same account with other claims. */
-async function reissued(jwt: string, change: ChangeAccount, signer: KeyPair): Promise<string> {
+/** The JWT of the same account with other claims. */
+export async function reissued(jwt: string, change: ChangeAccount, signer: KeyPair): Promise<string> {
   const { name, sub, nats } = decode<Account>(jwt)
   change(nats)
   return encodeAccount(name, sub, nats, { signer })

@@ -13,6 +13,7 @@ export interface DecidedEvent {
 export class RecordedEvents implements CalloutEvents {
   readonly aborts: AbortCode[] = []
   readonly decisions: DecidedEvent[] = []
+  readonly refusedAllows: { decisionId: string; why: string }[] = []
   readonly auditFailures: { outcome: 'allow' | 'deny'; rows: number; error: unknown }[] = []
   unread = 0
   inFlightMax = 0
@@ -31,6 +32,10 @@ export class RecordedEvents implements CalloutEvents {
 
   decided(entry: AuditEntry, durations: StageDurations, recorded: boolean, delivery: Delivery): void {
     this.decisions.push({ entry, durations, recorded, delivery })
+  }
+
+  allowRefused(decisionId: string, why: string): void {
+    this.refusedAllows.push({ decisionId, why })
   }
 
   auditFailed(outcome: 'allow' | 'deny', rows: number, error: unknown): void {

@@ -185,12 +185,13 @@ suite('the reference nats-server.conf', () => {
     })
   })
 
-  test('gives the service user nothing but its queue group on the callout subject', async () => {
+  test('gives the service user nothing but its queue group on the callout subject and the fate of its answers', async () => {
     const subscribing = (subject: string, queue?: string) =>
       permissionError(server, AUTH, (connection) => {
         connection.subscribe(subject, { ...(queue !== undefined && { queue }), callback: () => {} })
       })
     assert.equal(await subscribing(CALLOUT_SUBJECT, 'callout'), undefined)
+    assert.equal(await subscribing('$SYS.ACCOUNT.CLIENT.AUTH.ERR'), undefined)
     assert.match((await subscribing(CALLOUT_SUBJECT)) ?? '', /Permissions Violation/i)
     assert.match((await subscribing(CALLOUT_SUBJECT, 'other')) ?? '', /Permissions Violation/i)
     assert.match((await subscribing('>', 'callout')) ?? '', /Permissions Violation/i)

@@ -52,6 +52,7 @@ suite('the reference nats-server.operator.conf', () => {
         connection.subscribe(subject, { ...(queue !== undefined && { queue }), callback: () => {} })
       })
     assert.equal(await subscribing(CALLOUT_SUBJECT, 'callout'), undefined)
+    assert.equal(await subscribing('$SYS.ACCOUNT.CLIENT.AUTH.ERR'), undefined)
     assert.match((await subscribing(CALLOUT_SUBJECT)) ?? '', /Permissions Violation/i)
     assert.match((await subscribing(CALLOUT_SUBJECT, 'other')) ?? '', /Permissions Violation/i)
     assert.match((await subscribing('>', 'callout')) ?? '', /Permissions Violation/i)

@@ -63,7 +63,7 @@ suite('docker-compose.yml and nats-server.conf', () => {
   test('the service logs in as a user that is never called out, with the queue group that this user may use', () => {
     const { login, queue } = calloutConfig().nats
     assert.ok('user' in login && listInConf('auth_users').includes(login.user))
-    assert.match(conf, new RegExp(`subscribe: \\["\\$SYS\\.REQ\\.USER\\.AUTH ${queue}"\\]`))
+    assert.match(conf, new RegExp(`subscribe: \\["\\$SYS\\.REQ\\.USER\\.AUTH ${queue}"`))
   })
 
   test('the service answers before the server gives up', () => {

@@ -151,6 +151,7 @@ suite('other events', () => {
       3,
       new CalloutError('ERR_AUDIT_UNAVAILABLE', 'no answer', { cause: new Error('socket') }),
     )
+    events.allowRefused('018bcfe5', 'User JWT issuer is not known')
     events.inFlight(4, 2)
     events.batchSettled('audit', 32, 12, undefined)
     events.batchSettled('grants', 1, 700, 'ERR_GRANTS_UNAVAILABLE')
@@ -164,6 +165,7 @@ suite('other events', () => {
     events.unexpected('authorizer', new TypeError('x is not a function'))
     const series = {
       'audit_failures_total{outcome="deny"}': 3,
+      allows_refused_total: 1,
       requests_in_flight: 4,
       'batch_items_sum{kind="audit"}': 32,
       'batch_duration_seconds_sum{kind="grants"}': 0.7,
@@ -181,6 +183,7 @@ suite('other events', () => {
       records().map(({ level, event }) => `${String(level)} ${String(event)}`),
       [
         'error audit_failed',
+        'warn allow_refused',
         'warn batch_failed',
         'debug key_set_refreshed',
         'warn key_set_unavailable',

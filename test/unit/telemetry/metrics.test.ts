@@ -14,6 +14,7 @@ suite('metrics', () => {
       'audit_failures_total{outcome="allow"}',
       'audit_failures_total{outcome="deny"}',
       'late_answers_total',
+      'allows_refused_total',
       'unexpected_errors_total',
       'log_lines_dropped_total',
       'nats_connected',

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import type { Account } from '@nats-io/jwt'
+import { createAccount, fromSeed, type KeyPair } from '@nats-io/nkeys'
+import { startLocalStack, type LocalStack, type RunningService } from '../../src/dev/stack.ts'
+import { isAdmitted, judged, metric, notReady } from '../support/clients.ts'
+import { connectClient, seedOf, until } from '../support/nats.ts'
+import { reissued, withCreds } from '../support/operator.ts'
+
+/** What an administrator has beside the running stack. */
+interface Administrator {
+  /** Public key of the system account, by its seed. */
+  readonly systemAccount: string
+  /** Changes the JWT of an account by its seed in the folder `offline`. */
+  change(account: string, change: (claims: Partial<Account>) => void): Promise<void>
+}
+
+async function administrate(stack: LocalStack): Promise<Administrator> {
+  const secret = (name: string): Promise<string> => readFile(path.join(stack.directory, 'secrets', name), 'utf8')
+  const pair = async (name: string): Promise<KeyPair> =>
+    fromSeed(new TextEncoder().encode((await secret(`offline/${name}.nk`)).trim()))
+  const signing = await pair('operator-signing')
+  const creds = await secret('sys.creds')
+  return {
+    systemAccount: (await pair('system-account')).getPublicKey(),
+    async change(account, change) {
+      const key = (await pair(account)).getPublicKey()
+      const system = await connectClient(stack.nats.url, withCreds(creds))
+      const jwt = await system.request(`$SYS.REQ.ACCOUNT.${key}.CLAIMS.LOOKUP`)
+      const changed = await reissued(jwt.string(), change, signing)
+      const reply = await system.request(`$SYS.REQ.ACCOUNT.${key}.CLAIMS.UPDATE`, changed)
+      await system.close()
+      assert.doesNotMatch(reply.string(), /"error"/)
+    },
+  }
+}
+
+suite('in operator mode', () => {
+  let stack: LocalStack
+  let administrator: Administrator
+  let running: RunningService
+  before(async () => {
+    stack = await startLocalStack({ operator: true })
+    administrator = await administrate(stack)
+    running = stack.service
+  })
+  after(() => stack[Symbol.asyncDispose]())
+
+  const orders = async () => ({ token: await stack.provider.clientCredentials('orders-service') })
+
+  test('a signing key that was taken from its account lets nobody in, and the service says so until it is back', async () => {
+    let removed: Account['signing_keys']
+    await administrator.change('account-APP', (claims) => {
+      removed = claims.signing_keys
+      claims.signing_keys = []
+    })
+    const { admitted, rows } = await judged(stack, await orders())
+    assert.deepEqual([admitted, rows.map((row) => row.outcome)], [false, ['ALLOW']])
+    await until(
+      'the service knows',
+      async () => (await metric(stack.service, 'nats_callout_allows_refused_total')) === 1,
+    )
+    assert.match((await notReady(stack.service)).join('\n'), /user_jwts.*nats-server refused the last one: .*not known/)
+
+    await administrator.change('account-APP', (claims) => void (claims.signing_keys = removed ?? []))
+    assert.equal(await isAdmitted(stack, await orders()), true)
+    await until('it is ready again', async () => (await notReady(stack.service)).length === 0)
+  })
+
+  test('a grant in the system account places nobody there, although the callout account allows every account', async () => {
+    await administrator.change('callout-account', (claims) => void (claims.authorization!.allowed_accounts = ['*']))
+    const grant = { principal: 'user:local:bob', effect: 'allow', action: 'subscribe', subject: '$SYS.>' } as const
+    const names = ['SYS', administrator.systemAccount]
+    const notes = { reason: 'a test', createdBy: 'a test' }
+    await stack.admin.addGrants(names.map((account, index) => ({ ...grant, ...notes, account, id: `escape-${index}` })))
+    const { admitted, rows } = await judged(stack, { token: await stack.provider.deviceLogin('bob') })
+    assert.deepEqual([admitted, rows.map((row) => row.reason)], [false, ['account_not_allowed']])
+  })
+
+  for (const [whose, account, file] of [
+    ['an account of clients', 'account-APP', 'account-APP.nk'],
+    ['the callout account', 'callout-account', 'issuer.nk'],
+  ] as const) {
+    test(`the signing key of ${whose} is replaced without a client being refused`, async () => {
+      const [seedFile, next] = [path.join(stack.directory, 'secrets', file), createAccount()]
+      const old = fromSeed(new TextEncoder().encode((await readFile(seedFile, 'utf8')).trim())).getPublicKey()
+      await administrator.change(account, (claims) => void claims.signing_keys?.push(next.getPublicKey()))
+      await writeFile(seedFile, seedOf(next))
+      const replacement = await stack.startService()
+      for (let round = 0; round < 8; round += 1) assert.equal(await isAdmitted(stack, await orders()), true)
+      running.process.signal('SIGTERM')
+      await running.process.exited
+      running = replacement
+      await administrator.change(account, (claims) => {
+        claims.signing_keys = claims.signing_keys?.filter((key) => key !== old) ?? []
+      })
+      assert.equal(await isAdmitted(stack, await orders()), true)
+      assert.deepEqual(await notReady(running), [])
+    })
+  }
+})
