@@ -6,6 +6,8 @@ export async function checkConfig(configFile: string, io: CliIo): Promise<number
   const config = await loadConfig(configFile)
   await loadConfigSecrets(configFile, config, io)
   const issuers = config.issuers.map(({ id }) => id).join(', ')
-  io.stdout.write(`${configFile}: ok (issuers: ${issuers}; accounts: ${[...config.callout.accounts].join(', ')})\n`)
+  io.stdout.write(
+    `${configFile}: ok (issuers: ${issuers}; accounts: ${[...config.callout.accounts.keys()].join(', ')})\n`,
+  )
   return EXIT.ok
 }

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../config/config.ts'
+import { parseAddressBlock } from '../core/cidr.ts'
+import {
+  CONNECTION_TYPES,
+  isConnectionType,
+  SOURCE_CIDRS_MAX,
+  type ConnectionCondition,
+  type TlsRequirement,
+} from '../core/connection-condition.ts'
 import type { Action } from '../core/grant.ts'
 import { parsePrincipal } from '../core/principal.ts'
 import { covers, parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
@@ -18,6 +26,9 @@ export interface GrantOptions {
   readonly deny?: boolean
   readonly from?: string
   readonly until?: string
+  readonly connectionType?: readonly string[]
+  readonly sourceCidr?: readonly string[]
+  readonly tls?: TlsRequirement
   readonly reason: string
   readonly actor?: string
 }
@@ -36,11 +47,12 @@ const ACCOUNT = /^[^\s\p{Cc}\p{Cs}\p{Z}]{1,128}$/u
  * A grant for each subject. Fails with a line for each thing that is wrong, before anything is sent to the database.
  */
 export function grantsFrom(options: GrantOptions, nowMs: number): NewGrant[] {
-  const problems = problemsOf(options)
+  const problems = [...problemsOf(options), ...conditionProblems(options)]
   if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
   const reason = reasonOf(options.reason)
   const createdBy = actorOf(options.actor)
   const window = windowOf(options, nowMs)
+  const condition = conditionOf(options)
   const grantFor = (action: Action, subject: string): NewGrant => ({
     id: randomUUID(),
     principal: options.principal,
@@ -50,6 +62,7 @@ export function grantsFrom(options: GrantOptions, nowMs: number): NewGrant[] {
     subject,
     ...(action === 'subscribe' && options.queue !== undefined ? { queue: options.queue } : {}),
     ...window,
+    ...(condition === undefined ? {} : { condition }),
     reason,
     createdBy,
   })
@@ -79,6 +92,29 @@ function problemsOf({ principal, account, publish = [], subscribe = [], queue }:
   const problem = problemOfQueue(queue)
   if (problem !== undefined) problems.push(`--queue ${JSON.stringify(queue)}: ${problem}`)
   return problems
+}
+
+function conditionProblems({ connectionType = [], sourceCidr = [], tls, deny }: GrantOptions): string[] {
+  const problems = connectionType
+    .filter((type) => !isConnectionType(type))
+    .map((type) => `--connection-type ${JSON.stringify(type)}: must be one of ${CONNECTION_TYPES.join(', ')}`)
+  for (const cidr of sourceCidr) {
+    const parsed = parseAddressBlock(cidr)
+    if ('problem' in parsed) problems.push(`--source-cidr ${JSON.stringify(cidr)}: ${parsed.problem}`)
+  }
+  if (new Set(sourceCidr).size > SOURCE_CIDRS_MAX) problems.push(`--source-cidr: more than ${SOURCE_CIDRS_MAX} blocks`)
+  if (tls !== undefined && deny === true)
+    problems.push('--tls does not go with --deny: a client would escape the denial by leaving TLS out')
+  return problems
+}
+
+function conditionOf({ connectionType, sourceCidr, tls }: GrantOptions): ConnectionCondition | undefined {
+  if (connectionType === undefined && sourceCidr === undefined && tls === undefined) return undefined
+  return {
+    ...(connectionType === undefined ? {} : { connectionTypes: [...new Set(connectionType)] }),
+    ...(sourceCidr === undefined ? {} : { sourceCidrs: [...new Set(sourceCidr)] }),
+    ...(tls === undefined ? {} : { tls }),
+  }
 }
 
 function windowOf(options: GrantOptions, nowMs: number): Pick<NewGrant, 'validFromMs' | 'validUntilMs'> {

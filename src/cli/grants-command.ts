@@ -1,3 +1,4 @@
+import type { ConnectionCondition } from '../core/connection-condition.ts'
 import { systemClock } from '../service/clock.ts'
 import type { NewGrant, StoredGrant } from '../service/ports.ts'
 import { createPolicyAdmin } from '../spanner/policy-store.ts'
@@ -64,7 +65,20 @@ export async function removeGrant(
   return EXIT.ok
 }
 
-const COLUMNS = ['ID', 'PRINCIPAL', 'ACCOUNT', 'EFFECT', 'ACTION', 'SUBJECT', 'QUEUE', 'FROM', 'UNTIL', 'BY', 'REASON']
+const COLUMNS = [
+  'ID',
+  'PRINCIPAL',
+  'ACCOUNT',
+  'EFFECT',
+  'ACTION',
+  'SUBJECT',
+  'QUEUE',
+  'FROM',
+  'UNTIL',
+  'CONNECTION',
+  'BY',
+  'REASON',
+]
 
 function writeGrants(io: CliIo, grants: readonly (NewGrant | StoredGrant)[], output: OutputFormat): void {
   if (output === 'json') return writeJson(io, grants.map(written))
@@ -81,15 +95,23 @@ function writeGrants(io: CliIo, grants: readonly (NewGrant | StoredGrant)[], out
       grant.queue ?? '',
       grant.validFromMs === undefined ? '' : formatInstant(grant.validFromMs),
       grant.validUntilMs === undefined ? '' : formatInstant(grant.validUntilMs),
+      writtenCondition(grant.condition),
       grant.createdBy,
       grant.reason,
     ]),
   )
 }
 
+/** The parts of a condition, each a list of which one entry has to hold: `MQTT,LEAFNODE 10.0.0.0/8 tls:mutual`. */
+function writtenCondition({ connectionTypes, sourceCidrs, tls }: ConnectionCondition = {}): string {
+  const parts = [connectionTypes?.join(','), sourceCidrs?.join(','), tls === undefined ? undefined : `tls:${tls}`]
+  return parts.filter((part) => part !== undefined).join(' ')
+}
+
 /** The JSON form is an interface for scripts: names stay, times are RFC 3339. */
 function written(grant: NewGrant | StoredGrant): object {
   const { id, principal, account, effect, action, subject, queue, validFromMs, validUntilMs, reason, createdBy } = grant
+  const { connectionTypes, sourceCidrs, tls } = grant.condition ?? {}
   return {
     id,
     principal,
@@ -100,6 +122,9 @@ function written(grant: NewGrant | StoredGrant): object {
     queue,
     validFrom: validFromMs === undefined ? undefined : formatInstant(validFromMs),
     validUntil: validUntilMs === undefined ? undefined : formatInstant(validUntilMs),
+    connectionTypes,
+    sourceCidrs,
+    tls,
     reason,
     createdBy,
     createdAt: 'createdAt' in grant ? grant.createdAt : undefined,

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
+import { TLS_REQUIREMENTS } from '../core/connection-condition.ts'
 import { checkConfig } from './config-command.ts'
 import { reportFailure } from './failure-report.ts'
 import type { GrantOptions, GrantSelection } from './grant-input.ts'
@@ -152,6 +153,17 @@ function addGrantsCommands(
     .option('--deny', 'may not, instead of may; a denial beats every grant')
     .option('--from <time>', 'not before; RFC 3339 with zone, or +12h from now')
     .option('--until <time>', 'not after; RFC 3339 with zone, or +12h from now')
+    .option(
+      '--connection-type <type>',
+      'only on such a connection: STANDARD, WEBSOCKET, LEAFNODE or MQTT; may be repeated',
+      collected,
+    )
+    .option('--source-cidr <block>', 'only from these addresses, such as 10.0.0.0/8; may be repeated', collected)
+    .addOption(
+      new Option('--tls <what>', 'only over TLS; "mutual" with a verified client certificate').choices(
+        TLS_REQUIREMENTS,
+      ),
+    )
     .addHelpText('after', ADD_HELP)
   withOutput(withConfig(withActor(add))).action((options: CommonOptions & GrantOptions) =>
     choose(async () => {

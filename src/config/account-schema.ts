@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { connectionConditionSettings } from './connection-schema.ts'
 import { problemOfAccountKey } from './nkey-seed.ts'
 import { evenIfIncomplete, file, setting } from './setting.ts'
 
@@ -18,6 +19,7 @@ const account = z
       'file',
       'Operator mode: seed (`SA…`) of a signing key of the account, without scope, or of the account itself.',
     ),
+    ...connectionConditionSettings,
   })
   .refine((value) => (value.public_key === undefined) === (value.signing_key_seed_file === undefined), {
     error: 'public_key and signing_key_seed_file belong together',
@@ -30,7 +32,7 @@ export const accountsSchema = setting(
     .record(z.string().regex(/^[^\s\p{Cc}\p{Cs}]{1,128}$/u, 'must be 1 to 128 characters without white space'), account)
     .refine((accounts) => Object.keys(accounts).length > 0, 'needs at least one account, such as { APP: {} }'),
   'map of names',
-  'The accounts into which clients may be placed, `{}` each, or their keys in operator mode; nats-server itself sets no limit.',
+  'The accounts into which clients may be placed, `{}` for one without conditions; with keys in operator mode. nats-server itself sets no limit.',
 )
 
 const NEEDS_KEYS = 'needs public_key and signing_key_seed_file, as callout.issuer_account is set'

@@ -1,3 +1,4 @@
+import { judgeCondition, type Connection, type UnmetCondition } from './connection-condition.ts'
 import type { SkippedGrant } from './decision.ts'
 import type { Grant, Policy, RoleBinding, ValidityWindow } from './grant.ts'
 import type { Identity } from './identity.ts'
@@ -28,29 +29,41 @@ export interface AppliedGrants {
 }
 
 /**
- * Sorts the grants of a policy by what they mean for this identity at `nowMs`. Rows of other principals are ignored, so a
- * store that returns too much cannot grant too much.
+ * Sorts the grants of a policy by what they mean for this identity on this connection at `nowMs`. Rows of other principals
+ * are ignored, so a store that returns too much cannot grant too much.
  */
-export function appliedGrants(identity: Identity, policy: Policy, nowMs: number): AppliedGrants {
+export function appliedGrants(
+  identity: Identity,
+  connection: Connection,
+  policy: Policy,
+  nowMs: number,
+): AppliedGrants {
   const result: AppliedGrants = { allows: [], denies: [], laterDenies: [], unenforceable: [], skipped: [] }
   const principals = new Set(grantedPrincipals(identity))
   const variables = variablesOf(identity)
   for (const grant of policy.grants) {
     for (const window of windowsOf(grant, principals, policy.bindings, nowMs))
-      apply(grant, window, variables, nowMs, result)
+      apply(grant, window, { connection, variables, nowMs }, result)
   }
   return result
+}
+
+interface Situation {
+  readonly connection: Connection
+  readonly variables: Readonly<Record<string, string>>
+  readonly nowMs: number
 }
 
 function apply(
   grant: Grant,
   window: ValidityWindow,
-  variables: Readonly<Record<string, string>>,
-  nowMs: number,
+  { connection, variables, nowMs }: Situation,
   result: AppliedGrants,
 ): void {
   if (window.validUntilMs !== undefined && window.validUntilMs <= nowMs)
     return void result.skipped.push({ id: grant.id, why: 'expired' })
+  const unmet = unmetCondition(grant, connection)
+  if (unmet !== undefined) return void result.skipped.push({ id: grant.id, why: unmet })
   if (window.validFromMs !== undefined && window.validFromMs > nowMs) {
     if (grant.effect === 'deny') result.laterDenies.push({ account: grant.account, validFromMs: window.validFromMs })
     return void result.skipped.push({ id: grant.id, why: 'not_yet_valid' })
@@ -64,6 +77,14 @@ function apply(
   const applied: AppliedGrant = { ...window, ...expanded, id: grant.id, account: grant.account }
   const sorted = grant.effect === 'deny' ? result.denies : result.allows
   sorted.push(applied)
+}
+
+/** What keeps the grant from this connection. A condition that cannot be told keeps an allow, and does not keep a deny. */
+function unmetCondition({ effect, condition }: Grant, connection: Connection): UnmetCondition | undefined {
+  if (condition === undefined) return undefined
+  const verdict = judgeCondition(condition, connection)
+  if (verdict.holds === 'yes') return undefined
+  return verdict.holds === 'no' || effect === 'allow' ? verdict.why : undefined
 }
 
 function expand(

@@ -1,3 +1,4 @@
+import { judgeCondition, type Connection, type ConnectionCondition } from './connection-condition.ts'
 import type { Decision, Deny, SkippedGrant } from './decision.ts'
 import type { Policy } from './grant.ts'
 import type { Identity } from './identity.ts'
@@ -8,8 +9,11 @@ import { appliedGrants, type AppliedGrant, type AppliedGrants, type Unenforceabl
 
 /** The operator's rules for placement and for how long a session may last. */
 export interface SessionRules {
-  /** Accounts into which a client may be placed. nats-server itself lets a callout place a user anywhere, SYS included. */
-  readonly accounts: ReadonlySet<string>
+  /**
+   * Accounts into which a client may be placed, and what its connection has to be for that. nats-server itself lets a
+   * callout place a user anywhere, SYS included, and on any connection.
+   */
+  readonly accounts: ReadonlyMap<string, ConnectionCondition>
   readonly maxMs: number
   /** 0 to 1: by how much of its length a session may be shortened at random, so that storms do not come back as storms. */
   readonly jitter: number
@@ -22,6 +26,7 @@ export interface DecisionInput {
   readonly identity: Identity
   /** User name that the client sent; names the account when grants lie in several. */
   readonly wantedAccount: string | undefined
+  readonly connection: Connection
   readonly policy: Policy
   readonly rules: SessionRules
   /** Epoch milliseconds. */
@@ -39,14 +44,15 @@ export const PERMISSIONS_BYTES_MAX = 256 * 1024
 /**
  * Decides what a verified identity may do. Pure, total, and the only place where an allow is made: permissions ⊆ grants in
  * force at `nowMs`, expiry ≤ token expiry, ≤ the end of every grant used, ≤ the start of any deny that is still to come,
- * ≤ the session maximum. A deny that cannot be applied refuses everything: leaving it out would grant more than was meant.
+ * ≤ the session maximum. Conditions on the connection are judged once, here: a session that is open keeps what it has, as its
+ * address and its TLS do not change. A deny that cannot be applied refuses everything: leaving it out would grant more than was meant.
  */
 export function decide(input: DecisionInput): Decision {
   const { identity, policy, nowMs } = input
   const lockIds = activeLocks(identity, policy, nowMs)
   if (lockIds.length > 0) return deny(input, 'locked', { lockIds })
 
-  const applied = appliedGrants(identity, policy, nowMs)
+  const applied = appliedGrants(identity, input.connection, policy, nowMs)
   const { denies, laterDenies, unenforceable } = applied
   const allows = applied.allows.filter((grant) => input.rules.accounts.has(grant.account))
   const misplaced = applied.allows.filter((grant) => !input.rules.accounts.has(grant.account))
@@ -54,6 +60,10 @@ export function decide(input: DecisionInput): Decision {
   const placement = place(input.wantedAccount, allows, skipped)
   if ('reason' in placement) return deny(input, placement.reason, { skipped, detail: placement.detail })
   const { account } = placement
+
+  const verdict = judgeCondition(input.rules.accounts.get(account) ?? {}, input.connection)
+  if (verdict.holds !== 'yes')
+    return deny(input, 'connection_not_allowed', { skipped, detail: `account ${account}: ${verdict.why}` })
 
   const blocking = unenforceable.filter((grant) => grant.account === account)
   if (blocking.length > 0) return deny(input, 'deny_unenforceable', { skipped, detail: describe(blocking) })
@@ -113,6 +123,8 @@ function whyNothingApplies(skipped: readonly SkippedGrant[]): DenyReason {
   const why = new Set(skipped.map((grant) => grant.why))
   if (why.has('account_not_allowed')) return 'account_not_allowed'
   if (why.has('subject_invalid') || why.has('variable_unresolved')) return 'grants_unusable'
+  if (why.has('connection_type_unmet') || why.has('source_address_unmet') || why.has('tls_unmet'))
+    return 'conditions_unmet'
   if (why.has('expired') || why.has('not_yet_valid')) return 'grants_expired'
   return 'no_grants'
 }

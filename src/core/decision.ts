@@ -1,3 +1,4 @@
+import type { UnmetCondition } from './connection-condition.ts'
 import type { DenyReason } from './reasons.ts'
 import type { Permissions } from './permissions.ts'
 
@@ -5,7 +6,13 @@ import type { Permissions } from './permissions.ts'
 export interface SkippedGrant {
   readonly id: string
   readonly why:
-    'not_yet_valid' | 'expired' | 'subject_invalid' | 'variable_unresolved' | 'account_not_allowed' | 'other_account'
+    | 'not_yet_valid'
+    | 'expired'
+    | UnmetCondition
+    | 'subject_invalid'
+    | 'variable_unresolved'
+    | 'account_not_allowed'
+    | 'other_account'
 }
 
 interface DecisionBase {

@@ -1,3 +1,5 @@
+import type { ConnectionCondition } from './connection-condition.ts'
+
 export type Effect = 'allow' | 'deny'
 export type Action = 'publish' | 'subscribe'
 
@@ -19,6 +21,8 @@ export interface Grant extends ValidityWindow {
   readonly subject: string
   /** Queue group, on `subscribe` only: the grant holds for members of that group. */
   readonly queue?: string
+  /** Absent: the grant holds for every connection. */
+  readonly condition?: ConnectionCondition
 }
 
 /** One row of `RoleBindings`: the member principal has the role while the window is open. */

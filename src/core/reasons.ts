@@ -31,6 +31,8 @@ export const DENY_REASONS = {
   no_grants: 'no grant allows this principal anything',
   grants_expired: 'every grant that names this principal lies outside its validity window',
   grants_unusable: 'no grant of this principal can be applied (invalid subject or variable)',
+  conditions_unmet: 'every grant of this principal asks for another connection type, source address or TLS',
+  connection_not_allowed: 'the account takes no connections of this type, from this address or without such TLS',
   deny_unenforceable: 'a deny grant of this principal cannot be applied, so nothing is allowed',
   account_ambiguous: 'grants in several accounts, and the user name names none of them',
   account_not_allowed: 'the grants are for accounts that callout.accounts does not list',

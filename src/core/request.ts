@@ -30,6 +30,8 @@ export interface AuthorizationRequest {
     readonly version?: string
     /** TLS version as the server words it; absent on a connection without TLS. */
     readonly tlsVersion?: string
+    /** Present when the client showed a certificate that the server verified (mutual TLS). */
+    readonly hasVerifiedCertificate?: true
     /** Thumbprint of the client's certificate as in RFC 8705 §3.1 (`x5t#S256`); absent without mutual TLS. */
     readonly certificateSha256?: string
   }

@@ -95,6 +95,7 @@ export function toAuthorizationRequest(claims: AuthorizationClaims): Authorizati
         tlsVersion: tls?.version,
         certificateSha256: certificateThumbprint(tls),
       }),
+      ...(tls?.verified_chains?.[0]?.[0] === undefined ? {} : { hasVerifiedCertificate: true }),
     },
     credentials: present({ authToken: connect.auth_token, password: connect.pass, user: connect.user }),
   }

@@ -161,6 +161,7 @@ export class Authorizer implements RequestHandler {
         id: this.#options.newDecisionId(nowMs),
         identity,
         wantedAccount: attempt.request.credentials.user,
+        connection: attempt.request.client,
         policy,
         rules: this.#options.rules,
         nowMs,

@@ -4,15 +4,16 @@ import type { DatabaseAdmin } from './database-admin.ts'
 import type { SpannerDatabase } from './database.ts'
 import { LEDGER_STATEMENTS, LeaseLostError, MigrationLedger, readLedger } from './migration-ledger.ts'
 import type { RecordedMigration } from './migration-ledger.ts'
-import { migrationChecksum } from './migration.ts'
+import { addedConstraint, migrationChecksum } from './migration.ts'
 import type { Migration } from './migration.ts'
 import { policy } from './migrations/0001-policy.ts'
 import { decisions } from './migrations/0002-decisions.ts'
 import { delegation } from './migrations/0003-delegation.ts'
+import { conditions } from './migrations/0004-conditions.ts'
 import { pause } from './retry.ts'
 
 /** In order of their versions, which count from 1. */
-export const MIGRATIONS: readonly Migration[] = [policy, decisions, delegation]
+export const MIGRATIONS: readonly Migration[] = [policy, decisions, delegation, conditions]
 
 /** A runner that was killed holds the others up for so long; one that is alive renews about once a second. */
 const LEASE_MS = 30_000
@@ -173,8 +174,26 @@ async function applyPending(
   for (const migration of await pendingMigrations(options)) {
     options.progress(`applying migration ${label(migration)}`)
     await ledger.record(migration, 'applying')
-    await options.admin.updateSchema(migration.statements, () => ledger.renewLease())
+    const statements = await outstandingStatements(migration, options)
+    await options.admin.updateSchema(statements, () => ledger.renewLease())
     await ledger.record(migration, 'applied')
     applied.push(migration.version)
   }
+}
+
+/** DDL has no `IF NOT EXISTS` for constraints: those that a runner added before it was killed are left out. */
+async function outstandingStatements(
+  { statements }: Migration,
+  { database, clock }: ApplyMigrationsOptions,
+): Promise<readonly string[]> {
+  const rows = await database.query(
+    "SELECT CONSTRAINT_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ''",
+    {},
+    clock.monotonicMs() + STATUS_TIMEOUT_MS,
+  )
+  const existing = new Set(rows.map(([name]) => name?.stringValue))
+  return statements.filter((statement) => {
+    const added = addedConstraint(statement)
+    return added === undefined || !existing.has(added)
+  })
 }

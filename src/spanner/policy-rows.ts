@@ -1,3 +1,4 @@
+import type { ConnectionCondition } from '../core/connection-condition.ts'
 import type { Grant, Lock, RoleBinding, ValidityWindow } from '../core/grant.ts'
 import type { NewGrant, StoredGrant } from '../service/ports.ts'
 import {
@@ -9,11 +10,20 @@ import {
   ROLE_BINDING_COLUMNS,
   ROLE_BINDINGS,
 } from './schema.ts'
-import { COMMIT_TIMESTAMP, RowReader, RowShapeError, stringValue, timestampValue } from './values.ts'
+import {
+  COMMIT_TIMESTAMP,
+  NULL,
+  RowReader,
+  RowShapeError,
+  stringsValue,
+  stringValue,
+  timestampValue,
+} from './values.ts'
 import type { Row } from './values.ts'
 
 const EFFECTS = { ALLOW: 'allow', DENY: 'deny' } as const
 const ACTIONS = { PUBLISH: 'publish', SUBSCRIBE: 'subscribe' } as const
+const TLS = { REQUIRED: 'required', MUTUAL: 'mutual' } as const
 
 export const STORED_GRANT_COLUMNS = [...GRANT_COLUMNS, ...GRANT_ORIGIN_COLUMNS] as const
 
@@ -40,7 +50,21 @@ function grantOf(reader: RowReader): Grant {
   }
   const queue = reader.optionalString()
   const window = windowOf(reader)
-  return { ...grant, ...(queue !== undefined && { queue }), ...window }
+  const condition = conditionOf(reader)
+  return { ...grant, ...(queue !== undefined && { queue }), ...window, ...(condition !== undefined && { condition }) }
+}
+
+/** Undefined when all three columns are NULL. What the lists hold is for the reader of the condition to judge. */
+function conditionOf(reader: RowReader): ConnectionCondition | undefined {
+  const connectionTypes = reader.optionalStrings()
+  const sourceCidrs = reader.optionalStrings()
+  const tls = reader.optionalOneOf(TLS)
+  if (connectionTypes === undefined && sourceCidrs === undefined && tls === undefined) return undefined
+  return {
+    ...(connectionTypes !== undefined && { connectionTypes }),
+    ...(sourceCidrs !== undefined && { sourceCidrs }),
+    ...(tls !== undefined && { tls }),
+  }
 }
 
 /** A part of a millisecond is rounded so that the window never grows. */
@@ -54,6 +78,7 @@ function windowOf(reader: RowReader): ValidityWindow {
 }
 
 export function encodeGrant(grant: NewGrant): Row {
+  const { connectionTypes, sourceCidrs, tls } = grant.condition ?? {}
   return [
     stringValue(grant.principal),
     stringValue(grant.id),
@@ -64,6 +89,9 @@ export function encodeGrant(grant: NewGrant): Row {
     stringValue(grant.queue),
     timestampValue(grant.validFromMs),
     timestampValue(grant.validUntilMs),
+    connectionTypes === undefined ? NULL : stringsValue(connectionTypes),
+    sourceCidrs === undefined ? NULL : stringsValue(sourceCidrs),
+    stringValue(tls?.toUpperCase()),
     stringValue(grant.reason),
     stringValue(grant.createdBy),
     COMMIT_TIMESTAMP,

@@ -14,6 +14,9 @@ export const GRANT_COLUMNS = [
   'QueueGroup',
   'ValidFrom',
   'ValidUntil',
+  'ConnectionTypes',
+  'SourceCidrs',
+  'Tls',
 ] as const
 /** What admins see of a grant besides. */
 export const GRANT_ORIGIN_COLUMNS = ['Reason', 'CreatedBy', 'CreatedAt'] as const

@@ -73,8 +73,22 @@ export class RowReader {
   }
 
   oneOf<Member extends string>(members: Readonly<Record<string, Member>>): Member {
-    const text = this.string()
+    return this.optionalOneOf(members) ?? this.#refuse('is NULL')
+  }
+
+  optionalOneOf<Member extends string>(members: Readonly<Record<string, Member>>): Member | undefined {
+    const text = this.optionalString()
+    if (text === undefined) return undefined
     return (Object.hasOwn(members, text) ? members[text] : undefined) ?? this.#refuse('holds an unknown word')
+  }
+
+  /** An ARRAY<STRING> whose elements are all there. */
+  optionalStrings(): readonly string[] | undefined {
+    const value = this.#row[this.#next++]
+    if (value?.nullValue !== undefined && value.nullValue !== null) return undefined
+    const elements = value?.listValue?.values
+    if (elements === undefined || elements === null) throw this.#shape('is not a list')
+    return elements.map(({ stringValue: text }) => text ?? this.#refuse('holds what is not a string'))
   }
 
   int64(): number {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import type { ConnectionCondition } from '../../src/core/connection-condition.ts'
 import { systemClock } from '../../src/service/clock.ts'
 import type { PolicyAdmin, PolicyReader } from '../../src/service/ports.ts'
 import { NOW_MS } from '../support/builders.ts'
@@ -36,10 +37,27 @@ function readContract(empty: () => Promise<PolicyStoreUnderTest>): void {
       queue: 'workers',
       validFromMs: NOW_MS,
       validUntilMs: NOW_MS + 1,
+      condition: { connectionTypes: ['MQTT', 'STANDARD'], sourceCidrs: ['10.0.0.0/8', '2001:db8::/32'] },
     })
     await admin.addGrants([grant])
     const { reason: _reason, createdBy: _createdBy, ...stored } = grant
     assert.deepEqual((await reader.read([grant.principal], soon())).grants, [stored])
+  })
+
+  test('returns each part of a condition alone, as it was added', async () => {
+    const { reader, admin } = await empty()
+    const parts: ConnectionCondition[] = [
+      { connectionTypes: ['LEAFNODE'] },
+      { sourceCidrs: ['::1/128'] },
+      { tls: 'required' },
+      { tls: 'mutual' },
+    ]
+    await admin.addGrants(parts.map((condition, index) => aNewGrant({ id: `g${index}`, condition })))
+    const { grants } = await reader.read(['user:corp:alice'], soon())
+    assert.deepEqual(
+      grants.map(({ condition }) => condition),
+      parts,
+    )
   })
 
   test('returns grants, bindings and locks of the asked principals only', async () => {
@@ -156,12 +174,17 @@ function refusalContract(empty: () => Promise<PolicyStoreUnderTest>): void {
     ['CK_Grants_Subject', { subject: 'orders..new' }],
     ['CK_Grants_QueueGroup', { action: 'subscribe', queue: '{{team}}' }],
     ['CK_Grants_QueueOnSubscribe', { action: 'publish', queue: 'workers' }],
+    ['CK_Grants_ConnectionTypes', { condition: { connectionTypes: ['TELNET'] } }],
+    ['CK_Grants_ConnectionTypes', { condition: { connectionTypes: [] } }],
+    ['CK_Grants_SourceCidrs', { condition: { sourceCidrs: ['10.0.0.1'] } }],
+    ['CK_Grants_SourceCidrs', { condition: { sourceCidrs: [] } }],
+    ['CK_Grants_Tls', { effect: 'deny', condition: { tls: 'required' } }],
     ['CK_Grants_Window', { validFromMs: NOW_MS, validUntilMs: NOW_MS }],
     // The same reason goes into GrantChanges, and the database may look at either row first.
     ['CK_Grant(?:s|Changes)_Reason', { reason: ' ' }],
   ] as const
   for (const [constraint, change] of badGrants) {
-    test(`refuses a grant that violates ${constraint}, by name, and the others with it`, async () => {
+    test(`refuses a grant with ${JSON.stringify(change)}, which violates ${constraint}, by name, and the others with it`, async () => {
       const { admin } = await empty()
       const grants = [aNewGrant({ id: 'good' }), aNewGrant({ ...change })]
       await assert.rejects(admin.addGrants(grants), {

@@ -47,7 +47,11 @@ export function aPolicy(change: Partial<Policy> = {}): Policy {
 }
 
 export function sessionRules(change: Partial<SessionRules> = {}): SessionRules {
-  return { accounts: new Set(['APP', 'OPS']), maxMs: 3_600_000, jitter: 0, minRemainingMs: 30_000, ...change }
+  const accounts = new Map([
+    ['APP', {}],
+    ['OPS', {}],
+  ])
+  return { accounts, maxMs: 3_600_000, jitter: 0, minRemainingMs: 30_000, ...change }
 }
 
 export function aDecisionInput(change: Partial<DecisionInput> = {}): DecisionInput {
@@ -55,6 +59,7 @@ export function aDecisionInput(change: Partial<DecisionInput> = {}): DecisionInp
     id: '018bcfe5-6800-7000-8000-000000000000',
     identity: anIdentity(),
     wantedAccount: undefined,
+    connection: aRequest().client,
     policy: aPolicy({ grants: [aGrant()] }),
     rules: sessionRules(),
     nowMs: NOW_MS,

@@ -1,4 +1,5 @@
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
+import { CONNECTION_TYPES, SOURCE_CIDRS_MAX } from '../../src/core/connection-condition.ts'
 import { CalloutError } from '../../src/core/errors.ts'
 import type { Lock, Policy, RoleBinding } from '../../src/core/grant.ts'
 import { parsePrincipal } from '../../src/core/principal.ts'
@@ -108,7 +109,20 @@ function refuseBadGrant(grant: NewGrant): void {
   refuse('CK_Grants_QueueGroup', grant.queue !== undefined && problemOfQueue(grant.queue) !== undefined)
   refuse('CK_Grants_QueueOnSubscribe', grant.queue !== undefined && grant.action !== 'subscribe')
   refuse('CK_Grants_Window', validFromMs >= validUntilMs)
+  refuseBadCondition(grant)
   refuse('CK_Grants_Reason', grant.reason.trim() === '')
+}
+
+/** The database knows the shape of a block of addresses, not whether bits after its prefix length are set. */
+const BLOCK_SHAPE = /^(?:(?:\d{1,3}\.){3}\d{1,3}|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*)\/\d{1,3}$/
+
+function refuseBadCondition({ effect, condition: { connectionTypes, sourceCidrs, tls } = {} }: NewGrant): void {
+  const isType = (text: string): boolean => CONNECTION_TYPES.some((type) => type === text)
+  refuse('CK_Grants_ConnectionTypes', connectionTypes?.length === 0 || connectionTypes?.every(isType) === false)
+  const isBlocks = (cidrs: readonly string[]): boolean =>
+    cidrs.length > 0 && cidrs.length <= SOURCE_CIDRS_MAX && cidrs.every((cidr) => BLOCK_SHAPE.test(cidr))
+  refuse('CK_Grants_SourceCidrs', sourceCidrs !== undefined && !isBlocks(sourceCidrs))
+  refuse('CK_Grants_Tls', tls !== undefined && effect === 'deny')
 }
 
 function refuse(constraint: string, violated: boolean): void {

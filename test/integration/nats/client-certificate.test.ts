@@ -31,5 +31,6 @@ test('the request names the certificate with which a client proved itself to nat
   })
   await (await connectClient(url, { tls: { ca: server.cert, cert, key } })).close()
   const der = new X509Certificate(cert).raw
+  assert.equal(service.requests[0]?.client.hasVerifiedCertificate, true)
   assert.equal(service.requests[0]?.client.certificateSha256, createHash('sha256').update(der).digest('base64url'))
 })

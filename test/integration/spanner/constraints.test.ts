@@ -5,7 +5,14 @@ import { parsePrincipal } from '../../../src/core/principal.ts'
 import { parseSubjectPattern, problemOfQueue } from '../../../src/core/subject.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { insertion } from '../../../src/spanner/mutation.ts'
-import { COMMIT_TIMESTAMP, int64Value, RowReader, stringValue, timestampValue } from '../../../src/spanner/values.ts'
+import {
+  COMMIT_TIMESTAMP,
+  int64Value,
+  RowReader,
+  stringsValue,
+  stringValue,
+  timestampValue,
+} from '../../../src/spanner/values.ts'
 import type { Value } from '../../../src/spanner/values.ts'
 import { NOW_MS } from '../../support/builders.ts'
 import { createTestDatabase, inMs, startOwnEmulator } from '../../support/spanner.ts'
@@ -30,6 +37,7 @@ const s = (text: string): Value => stringValue(text)
 const at = (ms: number): Value => timestampValue(ms)
 const NONE: Value = { nullValue: 'NULL_VALUE' }
 const LIST: Value = { listValue: { values: [] } }
+const list = (...texts: readonly string[]): Value => stringsValue(texts)
 
 const ORIGIN = { Reason: s('r'), CreatedBy: s('ann'), CreatedAt: COMMIT_TIMESTAMP }
 const GRANT: Cells = {
@@ -42,6 +50,9 @@ const GRANT: Cells = {
   QueueGroup: s('workers'),
   ValidFrom: at(NOW_MS),
   ValidUntil: at(NOW_MS + 1),
+  ConnectionTypes: list('STANDARD', 'WEBSOCKET', 'LEAFNODE', 'MQTT'),
+  SourceCidrs: list('0.0.0.0/0', '255.249.199.99/32', '2001:db8::/32', '::FFFF:10.0.0.0/128'),
+  Tls: s('MUTUAL'),
   ...ORIGIN,
 }
 const BINDING: Cells = {
@@ -161,6 +172,24 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
   CK_Grants_QueueGroup: ['', 'a b', 'a..b', '{{team}}', 'a*', '>.a'].map((text) => ({ QueueGroup: s(text) })),
   CK_Grants_QueueOnSubscribe: [{ Action: s('PUBLISH') }],
   CK_Grants_Window: [{ ValidUntil: at(NOW_MS) }, { ValidUntil: at(NOW_MS - 1) }],
+  CK_Grants_ConnectionTypes: [
+    LIST,
+    list(''),
+    list('standard'),
+    list('MQTT_WS'),
+    list('MQTT', 'MQTT', 'MQTT', 'MQTT', 'MQTT'),
+    { listValue: { values: [s('MQTT'), NONE] } },
+  ].map((types) => ({ ConnectionTypes: types })),
+  CK_Grants_SourceCidrs: [
+    LIST,
+    ...['', '10.0.0.0', '10.0.0.0/33', '10.0.0.256/32', '010.0.0.0/8', '10.0.0/8', '::/129', '::/01', 'fe80::%1/64']
+      .concat(['10.0.0.0/8,', 'localhost/8', ' ::/0', '::/0\n'])
+      .map((text) => list(text)),
+    list('10.0.0.0/8', 'any'),
+    list(...Array.from({ length: 65 }, (_, index) => `10.0.0.${index}/32`)),
+    { listValue: { values: [NONE] } },
+  ].map((cidrs) => ({ SourceCidrs: cidrs })),
+  CK_Grants_Tls: [{ Tls: s('mutual') }, { Tls: s('') }, { Effect: s('DENY') }],
   CK_Grants_Reason: [{ Reason: s('') }, { Reason: s('  ') }],
   CK_Grants_CreatedBy: [{ CreatedBy: s('') }, { CreatedBy: s(' ') }],
   CK_RoleBindings_Member: ['role:reader', 'alice', 'user:corp:'].map((text) => ({ Member: s(text) })),

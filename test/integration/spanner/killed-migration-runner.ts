@@ -9,7 +9,7 @@ const LEASE_MS = 3000
 /** Applies half of a migration, says so, and then waits to be killed. */
 class HalfWay extends DatabaseAdmin {
   override async updateSchema(statements: readonly string[], onPoll: () => Promise<void>): Promise<void> {
-    const isMigration = MIGRATIONS.some((migration) => migration.statements === statements)
+    const isMigration = MIGRATIONS.some((migration) => migration.statements[0] === statements[0])
     if (!isMigration) return super.updateSchema(statements, onPoll)
     await super.updateSchema(statements.slice(0, Math.ceil(statements.length / 2)), onPoll)
     process.stdout.write('half-way\n')

@@ -61,16 +61,17 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
   await using connection = openDatabase(emulator.host, name)
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), {
     code: 'ERR_SCHEMA_VERSION',
-    message: 'the schema of the database is at version 0, this release needs 3: run "callout schema apply"',
+    message: 'the schema of the database is at version 0, this release needs 4: run "callout schema apply"',
   })
   assert.deepEqual(await apply(name, 'one'), {
-    versions: [1, 2, 3],
+    versions: [1, 2, 3, 4],
     progress: [
       'creating the tables that record migrations',
       'applying migration 0001 policy',
       'applying migration 0002 decisions',
       'applying migration 0003 delegation',
-      'the schema is at version 3',
+      'applying migration 0004 conditions',
+      'the schema is at version 4',
     ],
   })
   await requireKnownSchema(connection.database, inMs(5000))
@@ -78,7 +79,7 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
 
 test('applying again does nothing', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 3'] })
+  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 4'] })
 })
 
 test('of several runners at once each migration is applied by one', async () => {
@@ -112,17 +113,17 @@ test('the work of a runner that was killed is finished by another when its lease
     message: /^migration 0001 policy of the schema is not finished/,
   })
   const { versions, progress } = await apply(name, 'survivor')
-  assert.deepEqual(versions, [1, 2, 3])
+  assert.deepEqual(versions, [1, 2, 3, 4])
   assert.equal(progress[0], 'waiting for victim, who is applying migrations')
   await requireKnownSchema(connection.database, inMs(5000))
 })
 
 test('a schema with a migration that this release does not know is refused and left alone', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  await record(connection.database, { Version: 4, Name: 'later' })
+  await record(connection.database, { Version: 5, Name: 'later' })
   const refusal = {
     code: 'ERR_SCHEMA_VERSION',
-    message: /holds migration 0004 later, which this release does not know/,
+    message: /holds migration 0005 later, which this release does not know/,
   }
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), refusal)
   await assert.rejects(apply(connection.name, 'one'), refusal)
@@ -136,12 +137,12 @@ test('a schema that was applied with other statements is refused and left alone'
   await assert.rejects(apply(connection.name, 'one'), refusal)
 })
 
-test('an older schema is refused, and the missing migrations are applied', async () => {
+test('an older schema is refused, and the missing migrations are applied, also one that stopped before it was recorded', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  const forget = deletion(schema.SCHEMA_MIGRATIONS, [int64Value(3)])
+  const forget = deletion(schema.SCHEMA_MIGRATIONS, [int64Value(4)])
   await connection.database.commit([forget], { repeatable: true }, inMs(5000))
-  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 2, .* needs 3/ })
-  assert.deepEqual((await apply(connection.name, 'one')).versions, [3])
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 3, .* needs 4/ })
+  assert.deepEqual((await apply(connection.name, 'one')).versions, [4])
 })
 
 test('a release from before a migration goes on recording, and rows of both stay', async () => {
@@ -159,7 +160,7 @@ test('a release from before a migration goes on recording, and rows of both stay
     await connection.database.commit([row], { repeatable: true }, inMs(5000))
   }
   await insertAsBefore(anId('1'))
-  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3])
+  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3, 4])
   await insertAsBefore(anId('2'))
   const rows = await connection.database.query(
     'SELECT COUNT(*) FROM Decisions WHERE Actors IS NULL AND DisplayName IS NULL',
@@ -174,7 +175,7 @@ test('the status tells who applied what and when', async () => {
   const { version, needed, migrations } = await schemaStatus(connection.database, inMs(5000))
   assert.deepEqual(
     [version, needed, migrations.map(({ state, appliedBy }) => `${state} by ${appliedBy}`)],
-    [3, 3, Array(3).fill(`applied by test ${process.pid}`)],
+    [4, 4, Array(4).fill(`applied by test ${process.pid}`)],
   )
   for (const { appliedAt } of migrations) assert.match(appliedAt ?? '', /^20\d\d-.*Z$/)
 })

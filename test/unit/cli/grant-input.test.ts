@@ -56,6 +56,32 @@ suite('grants to add', () => {
     })
   })
 
+  test('hold what the connection has to be, each value once', () => {
+    const sourceCidr = ['10.0.0.0/8', '::1/128', '10.0.0.0/8']
+    const [grant] = grantsFrom({ ...OPTIONS, connectionType: ['MQTT', 'MQTT'], sourceCidr, tls: 'mutual' }, NOW)
+    assert.deepEqual(grant?.condition, {
+      connectionTypes: ['MQTT'],
+      sourceCidrs: ['10.0.0.0/8', '::1/128'],
+      tls: 'mutual',
+    })
+  })
+
+  test('hold no condition when none is asked for', () => {
+    assert.equal('condition' in (grantsFrom(OPTIONS, NOW)[0] ?? {}), false)
+  })
+
+  test('name each part of a condition that cannot be', () => {
+    assert.deepEqual(
+      problemsOf({ connectionType: ['MQTT_WS', 'mqtt'], sourceCidr: ['10.0.0.1/8'], tls: 'required', deny: true }),
+      [
+        '--connection-type "MQTT_WS": must be one of STANDARD, WEBSOCKET, LEAFNODE, MQTT',
+        '--connection-type "mqtt": must be one of STANDARD, WEBSOCKET, LEAFNODE, MQTT',
+        '--source-cidr "10.0.0.1/8": has bits set after the prefix length',
+        '--tls does not go with --deny: a client would escape the denial by leaving TLS out',
+      ],
+    )
+  })
+
   test('may end after a duration from now', () => {
     assert.equal(grantsFrom({ ...OPTIONS, until: '+12h' }, NOW)[0]?.validUntilMs, NOW + 12 * 3_600_000)
   })

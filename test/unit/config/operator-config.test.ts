@@ -33,7 +33,7 @@ suite('a configuration for operator mode', () => {
   test('has the key of the callout account and the keys of each account', () => {
     const reading = readConfig(configWith(OPERATOR), { baseDir: '/etc/callout' })
     assert.ok('config' in reading, JSON.stringify(reading))
-    assert.deepEqual(reading.config.callout.accounts, new Set(['APP', 'OPS']))
+    assert.deepEqual([...reading.config.callout.accounts.keys()], ['APP', 'OPS'])
     assert.deepEqual(reading.config.callout.operator, {
       issuerAccount: AUTH,
       accountKeys: new Map([

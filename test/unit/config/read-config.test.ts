@@ -112,7 +112,7 @@ suite('a right configuration', () => {
       callout: {
         issuerSeedFiles: ['/etc/callout/secrets/issuer.nk'],
         xkeySeedFiles: [],
-        accounts: new Set(['APP']),
+        accounts: new Map([['APP', {}]]),
         deadlineMs: 1_500,
         maxInFlight: 1_024,
       },

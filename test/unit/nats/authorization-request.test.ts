@@ -65,6 +65,7 @@ suite('a genuine request', () => {
           lang: 'nats.js',
           version: '3.4.0',
           tlsVersion: '1.3',
+          hasVerifiedCertificate: true,
         },
         credentials: { authToken: 'a.b.c', user: 'ÄPP', password: 'pässword\u0000' },
       },
