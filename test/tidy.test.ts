@@ -47,7 +47,7 @@ suite('README.md', () => {
 
   test('shows only commands and options that exist', async () => {
     const shown = [...readme.matchAll(/\bcallout ((?:[a-z]+ ?){1,2})([^`\n]*)/g)].filter((match) =>
-      /^(?:serve|schema|grants|keys|config|token) /.test(`${match[1]} `),
+      /^(?:serve|doctor|schema|grants|keys|config|token) /.test(`${match[1]} `),
     )
     assert.ok(shown.length > 8)
     for (const [, command = '', rest = ''] of shown) {

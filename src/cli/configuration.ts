@@ -21,7 +21,7 @@ export async function loadConfig(configFile: string): Promise<Config> {
     checkIssuers(configFile, reading.config)
     return reading.config
   }
-  throw invalid(configFile, [...reading.problems, ...(await checkFiles(text, options))])
+  throw invalidConfiguration(configFile, [...reading.problems, ...(await checkFiles(text, options))])
 }
 
 /** Reads the files that a configuration names. Fails as `loadConfig`; warnings go to standard error. */
@@ -29,7 +29,7 @@ export async function loadConfigSecrets(configFile: string, config: Config, io: 
   const reading = await loadSecrets(config)
   for (const warning of reading.warnings) io.stderr.write(`callout: warning: ${written(configFile, warning)}\n`)
   if ('secrets' in reading) return reading.secrets
-  throw invalid(configFile, reading.problems)
+  throw invalidConfiguration(configFile, reading.problems)
 }
 
 async function readText(configFile: string): Promise<string> {
@@ -49,11 +49,12 @@ function checkIssuers(configFile: string, config: Config): void {
     assertIssuerOptions(config.issuers)
   } catch (error) {
     if (!(error instanceof CalloutError)) throw error
-    throw invalid(configFile, [{ path: 'issuers', message: error.message }])
+    throw invalidConfiguration(configFile, [{ path: 'issuers', message: error.message }])
   }
 }
 
-function invalid(configFile: string, problems: readonly Problem[]): CommandFailure {
+/** A configuration whose settings or files are wrong: a line for each problem, exit code 2. */
+export function invalidConfiguration(configFile: string, problems: readonly Problem[]): CommandFailure {
   return new CommandFailure(
     EXIT.usage,
     problems.map((problem) => written(configFile, problem)),

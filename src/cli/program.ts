@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { TLS_REQUIREMENTS } from '../core/connection-condition.ts'
 import { checkConfig } from './config-command.ts'
+import type { DoctorOptions } from './doctor-command.ts'
 import { reportFailure } from './failure-report.ts'
 import type { GrantOptions, GrantSelection } from './grant-input.ts'
 import { EXIT, usageFailure, type CliIo } from './io.ts'
@@ -72,6 +73,7 @@ function createProgram(io: CliIo, choose: (command: Run) => void): Command {
       }),
     )
   addConfigCommands(program, (options) => choose(() => checkConfig(configFile(options), io)))
+  addDoctorCommand(program, configFile, io, choose)
   addSchemaCommands(program, configFile, io, choose)
   addGrantsCommands(program, configFile, io, choose)
   addKeysCommands(program, io, choose)
@@ -103,6 +105,20 @@ function addConfigCommands(program: Command, check: (options: { readonly config?
     .description('report every problem of the configuration and of the files that it names')
     .addHelpText('after', '\nExits with 0 when "serve" would accept it, else with 2.\n')
     .action(check)
+}
+
+function addDoctorCommand(program: Command, configFile: ConfigFileOf, io: CliIo, choose: (command: Run) => void): void {
+  const doctor = program
+    .command('doctor')
+    .description('look at the whole deployment from outside in, and say what is wrong and what to do')
+    .option('--strict', 'exit with 1 on warnings too')
+    .addHelpText('after', DOCTOR_HELP)
+  withOutput(withConfig(doctor)).action((options: CommonOptions & DoctorOptions) =>
+    choose(async () => {
+      const { examine } = await import('./doctor-command.ts')
+      return examine(configFile(options), options, io)
+    }),
+  )
 }
 
 function addSchemaCommands(
@@ -248,6 +264,7 @@ First steps:
   callout grants add --principal group:corp:orders --account APP \\
     --publish 'orders.>' --subscribe 'orders.>' --reason 'team orders, TICKET-1'
   callout serve
+  callout doctor                              see what is wrong, and what to do
 
 Exit codes:
   0  done, or yes
@@ -265,6 +282,12 @@ Writes issuer.nk, xkey.nk, auth.password, sys.password and nats-server.keys.conf
 With --operator: issuer.nk, xkey.nk, service.creds and account-<name>.nk for the service, nats-server.jwts.conf for
 nats-server, sys.creds for administrators, sentinel.creds for clients that bring their own, and a folder "offline"
 with the identities of operator and accounts, which no running process needs.
+`
+
+const DOCTOR_HELP = `
+Changes nothing and shows no secret. It connects to each server a few times as a client without credentials: a service
+that runs refuses it and records that. Without nats.system it cannot look at members, limits and connections, and says so.
+Exits with 0 when nothing failed, 1 when something did, 2 when the configuration is wrong.
 `
 
 const ADD_HELP = `

@@ -65,7 +65,7 @@ const nats = z
         user: setting(
           userName,
           'text',
-          'User of the system account, to disconnect clients; see `deny.when_unavailable`.',
+          'User of the system account, to disconnect clients (see `deny.when_unavailable`) and for `callout doctor`.',
         ),
         password_file: setting(file(), 'file', 'Password of `nats.system.user`.'),
       })

@@ -64,9 +64,7 @@ export class NatsLink implements AsyncDisposable {
   constructor(options: NatsLinkOptions) {
     this.#options = options
     this.#connectOptions = {
-      ...authentication(options.credentials),
-      ...(wantsTls(options) ? { tls: { ...options.tls } } : {}),
-      servers: [...options.servers],
+      ...loginOptions(options),
       name: options.name,
       timeout: HANDSHAKE_TIMEOUT_MS,
       maxReconnectAttempts: -1,
@@ -186,7 +184,22 @@ export class NatsLink implements AsyncDisposable {
   }
 }
 
-function wantsTls({ tls, servers }: NatsLinkOptions): boolean {
+/**
+ * Servers, credentials and TLS as the library takes them, for a connection that is not kept. Without credentials: a client
+ * that presents nothing. Throws `CalloutError('ERR_KEY_INVALID')` when the seed or the creds are not what they should be.
+ */
+export function loginOptions(
+  options: Pick<NatsLinkOptions, 'servers' | 'tls'> & { readonly credentials?: NatsCredentials },
+): NodeConnectionOptions {
+  const { credentials, servers, tls } = options
+  return {
+    ...(credentials === undefined ? {} : authentication(credentials)),
+    ...(wantsTls(options) ? { tls: { ...tls } } : {}),
+    servers: [...servers],
+  }
+}
+
+function wantsTls({ tls, servers }: Pick<NatsLinkOptions, 'servers' | 'tls'>): boolean {
   return tls !== undefined || servers.some((server) => server.startsWith('tls://'))
 }
 

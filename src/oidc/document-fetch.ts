@@ -18,6 +18,8 @@ export interface FetchRules extends FetchLimits {
   readonly bearerToken?: string
   /** Of an HTTP proxy for https addresses; those in the clear are on this machine and reached directly. */
   readonly proxy?: URL
+  /** Told the `Date` header of each answer, whatever its status. */
+  readonly onDate?: (date: string | undefined) => void
 }
 
 /** Gets one document whole, or throws. Follows no redirect, accepts only status 200, never holds more than `maxBytes`. */
@@ -29,6 +31,7 @@ export type FetchDocument = (url: URL, rules: FetchRules) => Promise<Uint8Array>
  */
 export const fetchHttpDocument: FetchDocument = async (url, rules) => {
   const response = await answerTo(await openRequest(url, rules))
+  rules.onDate?.(response.headers.date)
   if (response.statusCode !== 200) {
     response.destroy()
     throw new Error(`${url.host} answered with status ${response.statusCode}`)

@@ -1,4 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { CHECKS } from '../../src/cli/doctor/checks.ts'
+import { SERVER_DEFECTS } from '../../src/cli/doctor/server-defects.ts'
 import { CONFIG_REFERENCE } from '../../src/config/reference.ts'
 import { ABORT_CODES, DENY_REASONS } from '../../src/core/reasons.ts'
 import { METRICS_REFERENCE } from '../../src/telemetry/metrics-reference.ts'
@@ -21,6 +23,16 @@ const TABLES: Readonly<Record<string, () => string>> = {
     table(
       ['Code', 'Meaning'],
       Object.entries(ABORT_CODES).map(([abort, meaning]) => [code(abort), meaning]),
+    ),
+  checks: () =>
+    table(
+      ['Check', 'Well when', '`nats.system`'],
+      CHECKS.map(({ id, title, needsSystem }) => [code(id), title, needsSystem === true ? 'needed' : '']),
+    ),
+  defects: () =>
+    table(
+      ['Defect of nats-server', 'Fixed in', 'Source'],
+      SERVER_DEFECTS.map(({ what, fixedIn, source }) => [what, fixedIn.join(', '), source]),
     ),
   metrics: () =>
     table(

@@ -23,6 +23,7 @@ suite('callout', () => {
   for (const command of [
     'serve',
     'config check',
+    'doctor',
     'schema apply',
     'schema status',
     'grants add',
