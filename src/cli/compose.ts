@@ -216,7 +216,7 @@ function openSystemLink(
   const link = stack.use(
     new NatsLink({
       servers: config.nats.servers,
-      credentials: { kind: 'password', ...system },
+      credentials: system,
       ...(tls === undefined ? {} : { tls }),
       name: `callout ${instanceId} system`,
       clock,

@@ -21,6 +21,8 @@ export interface OperatorKeys {
   readonly issuer: KeyPair
   readonly xkey: KeyPair
   readonly serviceUser: KeyPair
+  /** The service in the system account. */
+  readonly serviceSystemUser: KeyPair
   readonly sentinel: KeyPair
   /** By the names that grants use. */
   readonly accounts: ReadonlyMap<string, ClientAccountKeys>
@@ -33,6 +35,7 @@ export interface OperatorJwts {
   readonly accounts: ReadonlyMap<string, string>
   readonly sentinel: string
   readonly serviceCreds: string
+  readonly serviceSystemCreds: string
   readonly systemCreds: string
   readonly sentinelCreds: string
 }
@@ -63,6 +66,8 @@ const SERVICE_PERMISSIONS = {
   pub: { deny: ['>'] },
   resp: { max: 1, ttl: 5 * NANOSECONDS },
 }
+/** Ends connections of clients, and hears what came of it. */
+const SERVICE_SYSTEM_PERMISSIONS = { sub: { allow: ['_INBOX.>'] }, pub: { allow: ['$SYS.REQ.SERVER.*.KICK'] } }
 const NOTHING = { sub: { deny: ['>'] }, pub: { deny: ['>'] } }
 
 /** What is wrong with the names of the accounts for clients, or undefined. */
@@ -85,6 +90,7 @@ export function createOperatorKeys(names: readonly string[]): OperatorKeys {
     issuer: createAccount(),
     xkey: createCurve(),
     serviceUser: createUser(),
+    serviceSystemUser: createUser(),
     sentinel: createUser(),
     accounts: new Map(names.map((name) => [name, { identity: createAccount(), signing: createAccount() }])),
   }
@@ -96,7 +102,7 @@ export function createOperatorKeys(names: readonly string[]): OperatorKeys {
  * bearer, so that it needs no key, who may do nothing.
  */
 export async function encodeOperatorSetup(keys: OperatorKeys): Promise<OperatorJwts> {
-  const { calloutAccount, systemAccount, serviceUser, sentinel } = keys
+  const { calloutAccount, systemAccount, serviceUser, serviceSystemUser, sentinel } = keys
   const account = (name: string, key: KeyPair, claims: Partial<Account> = {}): Promise<string> =>
     encodeAccount(name, key, { limits: NO_LIMITS, ...claims }, { signer: keys.operatorSigning })
   const accounts = new Map([
@@ -107,6 +113,7 @@ export async function encodeOperatorSetup(keys: OperatorKeys): Promise<OperatorJ
     accounts.set(identity.getPublicKey(), await account(name, identity, { signing_keys: [signing.getPublicKey()] }))
 
   const service = await encodeUser('callout', serviceUser, calloutAccount, SERVICE_PERMISSIONS)
+  const serviceSystem = await encodeUser('callout', serviceSystemUser, systemAccount, SERVICE_SYSTEM_PERMISSIONS)
   const system = await encodeUser('sys', keys.systemUser, systemAccount)
   const sentinelJwt = await encodeUser('sentinel', sentinel, calloutAccount, { ...NOTHING, bearer_token: true })
   return {
@@ -117,6 +124,7 @@ export async function encodeOperatorSetup(keys: OperatorKeys): Promise<OperatorJ
     accounts,
     sentinel: sentinelJwt,
     serviceCreds: credsText(service, serviceUser),
+    serviceSystemCreds: credsText(serviceSystem, serviceSystemUser),
     systemCreds: credsText(system, keys.systemUser),
     sentinelCreds: credsText(sentinelJwt, sentinel),
   }

@@ -279,8 +279,8 @@ Environment: CALLOUT_CONFIG, NO_COLOR, SPANNER_EMULATOR_HOST, GOOGLE_APPLICATION
 const KEYS_HELP = `
 Writes issuer.nk, xkey.nk, auth.password, sys.password and nats-server.keys.conf.
 
-With --operator: issuer.nk, xkey.nk, service.creds and account-<name>.nk for the service, nats-server.jwts.conf for
-nats-server, sys.creds for administrators, sentinel.creds for clients that bring their own, and a folder "offline"
+With --operator: issuer.nk, xkey.nk, service.creds, service-system.creds and account-<name>.nk for the service,
+nats-server.jwts.conf for nats-server, sys.creds for administrators, sentinel.creds for clients that bring their own, and a folder "offline"
 with the identities of operator and accounts, which no running process needs.
 `
 

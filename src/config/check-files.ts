@@ -14,6 +14,7 @@ const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])
   [['nats', 'tls', 'cert_file'], (files, path, name) => files.pem(path, name, 'CERTIFICATE')],
   [['nats', 'tls', 'key_file'], (files, path, name) => files.pem(path, name, 'PRIVATE KEY')],
   [['nats', 'system', 'password_file'], (files, path, name) => files.password(path, name)],
+  [['nats', 'system', 'creds_file'], (files, path, name) => files.creds(path, name)],
   [['callout', 'issuer_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SA')],
   [['callout', 'xkey_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SX')],
   [['callout', 'accounts', '*', 'signing_key_seed_file'], (files, path, name) => files.seed(path, name, 'SA')],

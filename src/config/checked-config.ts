@@ -57,7 +57,7 @@ function toOperator(
 function toNats(nats: ConfigFile['nats'], path: (written: string) => string): NatsConfig {
   return {
     servers: nats.servers,
-    login: toLogin(nats, path),
+    login: toLogin('nats', nats, path),
     queue: nats.queue,
     ...(nats.tls === undefined
       ? {}
@@ -68,17 +68,22 @@ function toNats(nats: ConfigFile['nats'], path: (written: string) => string): Na
             ...(nats.tls.key_file === undefined ? {} : { keyFile: path(nats.tls.key_file) }),
           },
         }),
-    ...(nats.system === undefined
-      ? {}
-      : { system: { user: nats.system.user, passwordFile: path(nats.system.password_file) } }),
+    ...(nats.system === undefined ? {} : { system: toLogin('nats.system', nats.system, path) }),
   }
 }
 
-function toLogin(nats: ConfigFile['nats'], path: (written: string) => string): NatsLogin {
+interface LoginSettings {
+  readonly user?: string | undefined
+  readonly password_file?: string | undefined
+  readonly nkey_seed_file?: string | undefined
+  readonly creds_file?: string | undefined
+}
+
+function toLogin(section: string, nats: LoginSettings, path: (written: string) => string): NatsLogin {
   if (nats.user !== undefined && nats.password_file !== undefined) {
     return { user: nats.user, passwordFile: path(nats.password_file) }
   }
   if (nats.nkey_seed_file !== undefined) return { nkeySeedFile: path(nats.nkey_seed_file) }
   if (nats.creds_file !== undefined) return { credsFile: path(nats.creds_file) }
-  throw unchecked('nats')
+  throw unchecked(section)
 }

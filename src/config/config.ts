@@ -61,7 +61,7 @@ export interface NatsConfig {
   readonly login: NatsLogin
   readonly queue: string
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
-  readonly system?: { readonly user: string; readonly passwordFile: string }
+  readonly system?: NatsLogin
 }
 
 export type NatsLogin =

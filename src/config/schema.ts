@@ -63,11 +63,24 @@ const nats = z
     system: z
       .strictObject({
         user: setting(
-          userName,
+          userName.optional(),
           'text',
           'User of the system account, to disconnect clients (see `deny.when_unavailable`) and for `callout doctor`.',
         ),
-        password_file: setting(file(), 'file', 'Password of `nats.system.user`.'),
+        password_file: setting(file().optional(), 'file', 'Password of `nats.system.user`.'),
+        creds_file: setting(
+          file().optional(),
+          'file',
+          'Operator mode: credentials of a user of the system account, in place of `nats.system.user`.',
+        ),
+      })
+      .refine((value) => (value.user === undefined) !== (value.creds_file === undefined), {
+        error: 'needs exactly one of user, creds_file',
+        when: evenIfIncomplete,
+      })
+      .refine((value) => (value.user === undefined) === (value.password_file === undefined), {
+        error: 'user and password_file belong together',
+        when: evenIfIncomplete,
       })
       .optional(),
   })

@@ -1,4 +1,4 @@
-import type { Config, IssuerConfig, NatsConfig, OperatorConfig } from './config.ts'
+import type { Config, IssuerConfig, NatsConfig, NatsLogin, OperatorConfig } from './config.ts'
 import { FileReader } from './file-reader.ts'
 import type { SeedPrefix } from './nkey-seed.ts'
 import { writtenPath, type Problem } from './problem.ts'
@@ -9,7 +9,7 @@ export interface Secrets {
     readonly login: LoginSecret
     /** PEM texts. */
     readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string }
-    readonly system?: { readonly user: string; readonly password: string }
+    readonly system?: LoginSecret
   }
   /** Account nkey seeds (`SA…`), in the order of the configuration. */
   readonly issuerSeeds: readonly LabelledSeed[]
@@ -43,10 +43,9 @@ export type SecretsReading = { readonly warnings: readonly Problem[] } & (
  */
 export async function loadSecrets(config: Config): Promise<SecretsReading> {
   const files = new FileReader()
-  const login = await readLogin(config.nats, files)
+  const login = await readLogin('nats', config.nats.login, files)
   const tls = await readTls(config.nats.tls, files)
-  const system = config.nats.system
-  const systemPassword = system && (await files.password('nats.system.password_file', system.passwordFile))
+  const system = config.nats.system && (await readLogin('nats.system', config.nats.system, files))
   const issuerSeeds = await readSeeds('callout.issuer_seed_files', config.callout.issuerSeedFiles, 'SA', files)
   const xkeySeeds = await readSeeds('callout.xkey_seed_files', config.callout.xkeySeedFiles, 'SX', files)
   const accountSeeds = await readAccountSeeds(config.callout.operator, files)
@@ -57,7 +56,7 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
     nats: {
       login,
       ...(tls === undefined ? {} : { tls }),
-      ...(system === undefined ? {} : { system: { user: system.user, password: systemPassword ?? '' } }),
+      ...(system === undefined ? {} : { system }),
     },
     issuerSeeds,
     xkeySeeds,
@@ -79,17 +78,16 @@ async function checkIssuerFiles(path: string, issuer: IssuerConfig, files: FileR
   } else await files.clientSecret(`${path}.introspection.client_secret_file`, client.secretFile)
 }
 
-async function readLogin(nats: NatsConfig, files: FileReader): Promise<LoginSecret> {
-  const { login } = nats
+async function readLogin(path: string, login: NatsLogin, files: FileReader): Promise<LoginSecret> {
   if ('user' in login) {
-    const password = await files.password('nats.password_file', login.passwordFile)
+    const password = await files.password(`${path}.password_file`, login.passwordFile)
     return { kind: 'password', user: login.user, password }
   }
   if ('nkeySeedFile' in login) {
     const label = login.nkeySeedFile
-    return { kind: 'nkey', seed: await files.seed('nats.nkey_seed_file', label, 'SU'), label }
+    return { kind: 'nkey', seed: await files.seed(`${path}.nkey_seed_file`, label, 'SU'), label }
   }
-  return { kind: 'creds', creds: await files.creds('nats.creds_file', login.credsFile), label: login.credsFile }
+  return { kind: 'creds', creds: await files.creds(`${path}.creds_file`, login.credsFile), label: login.credsFile }
 }
 
 async function readTls(tls: NatsConfig['tls'], files: FileReader): Promise<Secrets['nats']['tls']> {

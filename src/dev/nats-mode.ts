@@ -45,7 +45,7 @@ export async function operatorMode(directory: string): Promise<NatsMode> {
   let printed = ''
   const io = silentIo((text) => void (printed += text))
   await generateOperatorKeys({ dir: path.join(directory, 'secrets'), output: 'table' }, io)
-  const lines = printed.slice(printed.indexOf('nats: {'))
+  const lines = printed.slice(printed.indexOf('nats:\n'))
   return {
     configFile: OPERATOR_CONFIG_FILE,
     includedFile: JWTS_CONFIG_FILE,

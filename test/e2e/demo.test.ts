@@ -94,14 +94,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-suite('two demos side by side', () => {
+suite('two demos side by side, one with nats-server in operator mode', () => {
   const outputs: string[] = []
   const codes: (number | null)[] = []
   const leftBehind: unknown[] = []
 
   before(async () => {
     await using one = startDemo('--once')
-    await using other = startDemo('--once')
+    await using other = startDemo('--once', '--operator')
     for (const demo of [one, other]) {
       await demo.shows(FIRST_STEP)
       demo.children()

@@ -3,7 +3,9 @@ import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { connectClient } from '../../support/nats.ts'
+import { createKick } from '../../../src/nats/system-link.ts'
+import { systemClock as clock } from '../../../src/service/clock.ts'
+import { connectClient, until } from '../../support/nats.ts'
 import { startOperatorServer, withCreds, type OperatorServer } from '../../support/operator.ts'
 
 const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
@@ -60,14 +62,32 @@ suite('the reference nats-server.operator.conf', () => {
     assert.match(publishing ?? '', /Permissions Violation/i)
   })
 
+  test('lets the service end connections through the system account, and do nothing else there', async () => {
+    const { nats, jwts } = server
+    const connection = await connectClient(nats.url, withCreds(jwts.serviceSystemCreds))
+    const faults: unknown[] = []
+    const kick = createKick({ connection: () => connection, clock, onFault: (fault) => faults.push(fault) })
+    assert.equal(await kick(connection.info?.server_id ?? '', 1_000_000, clock.monotonicMs() + 5000), 'done')
+    assert.deepEqual(faults, [])
+    await connection.close()
+    for (const attempt of [
+      (system: NatsConnection) => void system.subscribe('$SYS.>', { callback: () => {} }),
+      (system: NatsConnection) => system.publish(`$SYS.REQ.ACCOUNT.${server.keys.xkey.getPublicKey()}.CLAIMS.UPDATE`),
+      (system: NatsConnection) => system.publish('$SYS.REQ.SERVER.PING.CONNZ'),
+    ])
+      assert.match((await refusalOf(server, jwts.serviceSystemCreds, attempt)) ?? '', /Permissions Violation/i)
+  })
+
   test('keeps the JWTs of the accounts in a folder of its own', async () => {
     const { keys, nats } = server
     const key = keys.calloutAccount.getPublicKey()
     await access(path.join(path.dirname(nats.configFile), 'jwt', `${key}.jwt`))
   })
 
-  test('starts with the JWTs that it was given last, not with those that it includes', async () => {
+  test('starts with the newest JWTs that it was given, not with those that it includes', async () => {
     await using own = await startOperatorServer()
+    const madeBeforeSeconds = Math.ceil(Date.now() / 1000)
+    await until('the next JWT has a later "iat"', () => Date.now() / 1000 > madeBeforeSeconds + 1)
     const app = own.keys.accounts.get('APP')?.identity ?? assert.fail()
     await own.updateAccount(app, (claims) => void (claims.description = 'changed'))
     await own.nats.restart()

@@ -7,7 +7,14 @@ import { decode, type Account, type Operator, type User } from '@nats-io/jwt'
 import { fromSeed } from '@nats-io/nkeys'
 import { callout } from './recorded-io.ts'
 
-const SERVICE_FILES = ['account-APP.nk', 'account-OPS.nk', 'issuer.nk', 'service.creds', 'xkey.nk']
+const SERVICE_FILES = [
+  'account-APP.nk',
+  'account-OPS.nk',
+  'issuer.nk',
+  'service-system.creds',
+  'service.creds',
+  'xkey.nk',
+]
 const OTHER_FILES = ['nats-server.jwts.conf', 'sentinel.creds', 'sys.creds']
 const OFFLINE_FILES = [
   'account-APP.nk',
@@ -119,7 +126,7 @@ suite('keys generate --operator', () => {
   })
 
   test('prints lines for callout.yaml that config check accepts', async () => {
-    const lines = made.stdout.slice(made.stdout.indexOf('nats: {'))
+    const lines = made.stdout.slice(made.stdout.indexOf('nats:\n'))
     const config = join(made.dir, '..', 'callout.yaml')
     await writeFile(
       config,

@@ -85,6 +85,16 @@ suite('a configuration for operator mode', () => {
     })
   }
 
+  test('may log in to the system account with creds, one way only', () => {
+    const both = { user: 'sys', password_file: 'p', creds_file: 'c' }
+    assert.deepEqual(problemsOf({ ...OPERATOR, 'nats.system': { creds_file: 'c' } }), [])
+    assert.deepEqual(problemsOf({ 'nats.system': both }), ['nats.system: needs exactly one of user, creds_file'])
+    assert.deepEqual(problemsOf({ 'nats.system': {} }), ['nats.system: needs exactly one of user, creds_file'])
+    assert.deepEqual(problemsOf({ 'nats.system': { user: 'sys' } }), [
+      'nats.system: user and password_file belong together',
+    ])
+  })
+
   test('gets the seeds of the accounts by their names', async () => {
     const { reading, seeds } = await load({})
     assert.ok('secrets' in reading)

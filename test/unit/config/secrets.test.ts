@@ -68,7 +68,7 @@ suite('secrets', () => {
     assert.ok('secrets' in reading)
     const { nats, issuerSeeds, xkeySeeds } = reading.secrets
     assert.deepEqual(nats.login, { kind: 'password', user: 'auth', password: 'p' })
-    assert.deepEqual(nats.system, { user: 'sys', password: ' s ' })
+    assert.deepEqual(nats.system, { kind: 'password', user: 'sys', password: ' s ' })
     assert.deepEqual(Object.keys(nats.tls ?? {}), ['ca', 'cert', 'key'])
     assert.deepEqual([issuerSeeds.map(({ seed }) => seed), xkeySeeds.map(({ seed }) => seed)], [[account], [curve]])
     assert.match(issuerSeeds[0]?.label ?? '', /\/issuer\.nk$/)
