@@ -96,7 +96,7 @@ async function openSystem(
   if (system === undefined) return { missing: 'not configured', why: 'nats.system is not configured' }
   let why = 'no server could be reached'
   for (const server of config.nats.servers) {
-    const login = await logIn(server, { kind: 'password', user: system.user, password: system.password })
+    const login = await logIn(server, system)
     if (login.kind === 'connected') {
       const questions = createSystemQuestions(login.connection, clock)
       try {
