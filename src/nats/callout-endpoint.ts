@@ -179,8 +179,9 @@ export class CalloutEndpoint implements AsyncDisposable {
   }
 
   #shed(received: Received, receivedAtMs: number): void {
-    const { handler, events } = this.#options
-    if (!this.#refusing.left) {
+    const { handler, events, clock, answerWithinMs } = this.#options
+    const isLate = clock.monotonicMs() - receivedAtMs >= answerWithinMs
+    if (isLate || !this.#refusing.left) {
       refuseUnread(this.#options, received.reply)
       events.refusedUnread()
       return

@@ -1,3 +1,4 @@
+import { createConcurrencyLimit, type ConcurrencyLimit } from './concurrency-limit.ts'
 import { createDurationEstimate, type DurationEstimate } from './duration-estimate.ts'
 import type { CalloutEvents } from './events.ts'
 import type { Clock } from './ports.ts'
@@ -10,6 +11,7 @@ export interface AdmissionOptions<Item> {
   readonly start: (item: Item, receivedAtMs: number) => Promise<void> | undefined
   /** Refuses an item that cannot be answered in time, as cheaply as it can. Must not throw. */
   readonly shed: (item: Item, receivedAtMs: number) => void
+  /** As many at once as do good, at most so many. */
   readonly inFlightMax: number
   /** From receipt to answer. */
   readonly deadlineMs: number
@@ -30,6 +32,8 @@ const REFUSAL_MS = 50
  * nobody would notice that the outage has ended.
  */
 const ESTIMATE_SHARE_MAX = 0.8
+/** Work that takes a larger share of the deadline is taken for too much work at once. */
+const TARGET_SHARE = 0.3
 /** While the oldest has waited for a shorter share of the deadline than this, the order of arrival is kept. */
 const FAIR_SHARE = 0.1
 
@@ -55,6 +59,7 @@ export class Admission<Item> {
   #waiting: (Waiting<Item> | undefined)[] = []
   #first = 0
   #bytes = 0
+  readonly #limit: ConcurrencyLimit
   #inFlight = 0
   #scheduled = false
   #cancelTimer: (() => void) | undefined
@@ -62,6 +67,7 @@ export class Admission<Item> {
 
   constructor(options: AdmissionOptions<Item>) {
     this.#options = options
+    this.#limit = createConcurrencyLimit({ max: options.inFlightMax, targetMs: options.deadlineMs * TARGET_SHARE })
   }
 
   get inFlight(): number {
@@ -101,19 +107,21 @@ export class Admission<Item> {
   }
 
   #work(): void {
-    const { clock, inFlightMax } = this.#options
-    const sliceEndsMs = clock.monotonicMs() + SLICE_MS
-    for (;;) {
+    const { clock } = this.#options
+    const startedMs = clock.monotonicMs()
+    while (this.#oldestIsHopeless(clock.monotonicMs())) {
+      if (clock.monotonicMs() - startedMs >= SLICE_MS / 2) break
+      this.#shedOldest()
+    }
+    while (this.#inFlight < this.#limit.places) {
       const nowMs = clock.monotonicMs()
-      const startable = this.waiting > 0 && this.#inFlight < inFlightMax
-      const hopeless = this.#oldestIsHopeless(nowMs)
-      if (!hopeless && !startable) break
-      if (nowMs >= sliceEndsMs) return this.#schedule()
-      if (hopeless) this.#shedOldest()
-      if (startable) this.#startNext(nowMs)
+      if (!this.#newestCanMakeIt(nowMs)) break
+      if (nowMs - startedMs >= SLICE_MS) return this.#schedule()
+      this.#startNext(nowMs)
     }
     this.#report()
-    this.#wakeForOldest()
+    if (this.#oldestIsHopeless(clock.monotonicMs())) this.#schedule()
+    else this.#wakeForOldest()
   }
 
   #startNext(nowMs: number): void {
@@ -126,8 +134,9 @@ export class Admission<Item> {
     if (work === undefined) return
     this.#inFlight += 1
     const settled = (): void => {
-      this.#inFlight -= 1
       this.#durations.add(clock.monotonicMs() - nowMs)
+      this.#limit.adapt(this.#durations.ms, this.#inFlight)
+      this.#inFlight -= 1
       this.#report()
       this.#schedule()
     }
@@ -142,6 +151,12 @@ export class Admission<Item> {
   #oldestIsHopeless(nowMs: number): boolean {
     const oldest = this.#waiting[this.#first]
     return oldest !== undefined && nowMs >= this.#startBy(oldest)
+  }
+
+  /** If the newest cannot, nobody can. */
+  #newestCanMakeIt(nowMs: number): boolean {
+    const newest = this.waiting === 0 ? undefined : this.#waiting.at(-1)
+    return newest !== undefined && nowMs < this.#startBy(newest)
   }
 
   /** The last moment at which work on it makes sense. */

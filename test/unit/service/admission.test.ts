@@ -195,6 +195,33 @@ suite('admission', () => {
   })
 })
 
+test('nothing is started that is late, however much there is to shed', async () => {
+  const clock = new ManualClock()
+  const started: number[] = []
+  const shed: number[] = []
+  const admission = new Admission<number>({
+    start(item) {
+      started.push(item)
+      return Promise.resolve()
+    },
+    shed(item) {
+      shed.push(item)
+      clock.pass(1)
+    },
+    inFlightMax: 1000,
+    deadlineMs: DEADLINE_MS,
+    waitingMax: 1000,
+    waitingBytesMax: 1000,
+    clock,
+    nextTurn: (callback) => void setImmediate(callback),
+    events: new RecordedEvents(),
+  })
+  for (let item = 0; item < 100; item += 1) admission.offer(item, 1)
+  clock.pass(DEADLINE_MS)
+  await admission.idle()
+  assert.deepEqual([started.length, shed.length], [0, 100])
+})
+
 suite('at three times the load that it can bear', () => {
   /** Four places, 40 ms of work on average: 100 a second. */
   async function overloaded(): Promise<{ inTime: number; late: number; waitingMax: number }> {
