@@ -9,7 +9,8 @@ import { systemClock as clock } from '../service/clock.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
 import { createPolicyAdmin } from '../spanner/policy-store.ts'
 import { lastLines, privateDirectory, startChild, type ChildProcess } from './child-process.ts'
-import { locateNatsServer } from './locate-nats-server.ts'
+import { withKnownSettings } from './known-settings.ts'
+import { locateNatsServer, type NatsServerBinary } from './locate-nats-server.ts'
 import { locateSpannerEmulator } from './locate-spanner-emulator.ts'
 import { operatorMode, serverConfigurationMode, type NatsMode } from './nats-mode.ts'
 import { startNatsServer, type NatsServer } from './nats-server.ts'
@@ -54,6 +55,8 @@ export interface StackOptions {
 /** Every part of a deployment on loopback: real nats-server, real emulator, real OpenID provider, and the service as a process. */
 export interface LocalStack extends AsyncDisposable {
   readonly nats: NatsServer
+  /** Without a leading `v`. */
+  readonly natsVersion: string
   readonly emulator: SpannerEmulator
   readonly provider: OpenIdProvider
   readonly database: SpannerDatabase
@@ -89,7 +92,7 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   const home = privateDirectory('callout-stack')
   stack.defer(() => home.remove())
   progress('looking for nats-server')
-  const { path: natsServerBinary, version } = await locateNatsServer(progress)
+  const binary = await locateNatsServer(progress)
   const emulator = stack.use(await startEmulator(progress))
   progress('starting an OpenID provider, which issues the tokens')
   const provider = stack.use(await startOpenIdProvider(options.provider))
@@ -110,8 +113,8 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
     },
     () => signal?.throwIfAborted(),
   )
-  progress(`starting nats-server ${version}`)
-  const nats = stack.use(await startNats(home.path, natsServerBinary, mode, options))
+  progress(`starting nats-server ${binary.version}`)
+  const nats = stack.use(await startNats(home.path, binary, mode, options))
 
   const configFile = path.join(home.path, 'callout.yaml')
   const yaml = calloutYaml(mode.calloutYaml(nats.url), provider.issuer, databaseName)
@@ -137,6 +140,7 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   const started = stack.move()
   return {
     nats,
+    natsVersion: binary.version,
     emulator,
     provider,
     database,
@@ -159,14 +163,14 @@ async function startEmulator(progress: (line: string) => void): Promise<SpannerE
 
 async function startNats(
   home: string,
-  binary: string,
+  binary: NatsServerBinary,
   { configFile, includedFile }: NatsMode,
   { editServerConfig }: StackOptions,
 ): Promise<NatsServer> {
   const conf = await readFile(configFile, 'utf8')
   const included = await readFile(path.join(home, includedFile), 'utf8')
-  const edit = editServerConfig ?? ((text: string) => text)
-  return startNatsServer({ config: edit(conf), path: binary, includes: { [includedFile]: edit(included) } })
+  const edit = (text: string): string => withKnownSettings(editServerConfig?.(text) ?? text, binary.version)
+  return startNatsServer({ config: edit(conf), path: binary.path, includes: { [includedFile]: edit(included) } })
 }
 
 function calloutYaml(natsAndCallout: string, issuer: string, database: string): string {

@@ -3,6 +3,7 @@ import { after, before, suite, test } from 'node:test'
 import { forgeSignature } from '../../src/dev/forged-token.ts'
 import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
 import { judged, tryConnect, decisionsOf, notReady } from '../support/clients.ts'
+import { inMs } from '../support/spanner.ts'
 
 const PLAIN = {
   editServerConfig: (conf: string) => conf.replace(/^\s*(?:xkey:|CALLOUT_XKEY) .*$/m, ''),
@@ -115,12 +116,16 @@ for (const [mode, edits] of [
       assert.deepEqual(await notReady(stack.service), [])
     })
 
-    test('the log holds no token', async () => {
+    test('neither the log nor the audit table holds a token', async () => {
       const token = await stack.provider.clientCredentials('orders-service')
       await judged(stack, { token })
       const log = stack.service.process.log()
       assert.ok(log.includes('"event":"decision"'))
-      assert.ok(!log.includes(token) && !log.includes(token.split('.')[2] ?? token))
+      const rows = await stack.database.query('SELECT * FROM Decisions', {}, inMs(10_000))
+      assert.ok(rows.length > 0)
+      for (const text of [log, JSON.stringify(rows)]) {
+        assert.ok(!text.includes(token) && !text.includes(token.split('.')[2] ?? token))
+      }
     })
   })
 }

@@ -16,12 +16,15 @@ import { inMs, until } from '../support/spanner.ts'
 
 const SUBJECT = '$SYS.REQ.USER.AUTH'
 const ISSUER = 'https://hostile.example'
+const PASSWORD = 'password-of-this-test'
 
 let stack: LocalStack
 let signer: Signer
 let keys: string
-/** A user of the callout account, as an attacker who got in there would be: sees requests and may publish them. */
+/** A user of the callout account, as an attacker who got in there would be: sees requests. */
 let insider: NatsConnection
+/** What this user of another account publishes on `garbage` arrives as a request; old servers let nobody in AUTH do that. */
+let intruder: NatsConnection
 
 before(async () => {
   signer = createSigner('ES256')
@@ -32,13 +35,28 @@ before(async () => {
     editConfig: (yaml) => yaml.replace('issuers:\n', `issuers:\n${issuer}\n`),
     editServerConfig: (conf) =>
       conf
-        .replace('auth_users: [auth, sys]', 'auth_users: [auth, sys, insider]')
-        .replace(/AUTH \{\s+users: \[/, '$& { user: insider, password: insider-password-of-this-test },'),
+        .replace('auth_users: [auth, sys]', 'auth_users: [auth, sys, insider, intruder]')
+        .replace(
+          /AUTH \{\s+users: \[/,
+          `AUTH {
+    exports: [{ service: "${SUBJECT}" }]
+    users: [{ user: insider, password: ${PASSWORD} },`,
+        )
+        .replace(
+          'accounts {',
+          `accounts {
+  OUTSIDE {
+    users: [{ user: intruder, password: ${PASSWORD} }]
+    imports: [{ service: { account: AUTH, subject: "${SUBJECT}" }, to: garbage }]
+  }`,
+        ),
   })
-  insider = await connect({ servers: stack.nats.url, user: 'insider', pass: 'insider-password-of-this-test' })
+  insider = await connect({ servers: stack.nats.url, user: 'insider', pass: PASSWORD })
+  intruder = await connect({ servers: stack.nats.url, user: 'intruder', pass: PASSWORD })
 })
 after(async () => {
   await insider?.close()
+  await intruder?.close()
   await stack?.[Symbol.asyncDispose]()
   await rm(keys, { recursive: true })
 })
@@ -51,13 +69,13 @@ function aborts(code: keyof typeof ABORT_CODES): Promise<number> {
 async function expectAbort(code: keyof typeof ABORT_CODES, body: Uint8Array | string, header?: string): Promise<void> {
   const before = await aborts(code)
   const answers: unknown[] = []
-  const inbox = insider.subscribe(`answers.${code}`, { callback: (_, message) => void answers.push(message.data) })
+  const inbox = intruder.subscribe(`answers.${code}`, { callback: (_, message) => void answers.push(message.data) })
   const withKey = headers()
   if (header !== undefined) withKey.set('Nats-Server-Xkey', header)
-  insider.publish(SUBJECT, body, { reply: `answers.${code}`, ...(header === undefined ? {} : { headers: withKey }) })
-  await insider.flush()
+  intruder.publish('garbage', body, { reply: `answers.${code}`, ...(header === undefined ? {} : { headers: withKey }) })
+  await intruder.flush()
   await until(`${code} is counted`, 3000, async () => (await aborts(code)) === before + 1)
-  await insider.flush()
+  await intruder.flush()
   inbox.unsubscribe()
   assert.deepEqual(answers, [])
 }

@@ -112,6 +112,24 @@ suite('finding nats-server', () => {
     })
   })
 
+  test('a version that is asked for is the one that is taken, however old', async () => {
+    await onMachine(async ({ install, cache, locate }) => {
+      await install('bin', 'nats-server: v2.15.1')
+      await cache('2.15.1')
+      const old = await cache('2.10.27')
+      const env = { NATS_SERVER_VERSION: '2.10.27', PATH: '~/bin' }
+      assert.deepEqual(await locate(env), { path: old, version: '2.10.27' })
+    })
+  })
+
+  test('NATS_SERVER_BIN of another version than the one that is asked for is an error', async () => {
+    await onMachine(async ({ install, locate }) => {
+      const other = await install('other', 'nats-server: v2.15.1')
+      const env = { NATS_SERVER_BIN: other, NATS_SERVER_VERSION: '2.10.27' }
+      await assert.rejects(locate(env), toolMissing(/version 2\.15\.1; 2\.10\.27 is needed/))
+    })
+  })
+
   test('nothing is reported when nothing is slow', async () => {
     await onMachine(async ({ cache, locate, progress }) => {
       await cache('2.15.1')
@@ -128,7 +146,7 @@ suite('finding nats-server', () => {
         [
           'no nats-server 2\\.14\\.4 or newer',
           'NATS_SERVER_BIN: not set',
-          'PATH: .*/bin/nats-server is version 2\\.9\\.10, too old',
+          'PATH: .*/bin/nats-server is version 2\\.9\\.10',
           'cache .*: no nats-server',
           'Debian package: this machine uses no Debian mirror',
           'release .* from GitHub: .* not offered for aix',

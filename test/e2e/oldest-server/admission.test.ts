@@ -1,0 +1,2 @@
+import '../../support/oldest-nats-server.ts'
+import '../admission.test.ts'

@@ -1,0 +1,2 @@
+import '../../support/oldest-nats-server.ts'
+import '../hostile-input.test.ts'
