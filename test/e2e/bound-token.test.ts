@@ -37,7 +37,9 @@ before(async () => {
         .replace('user: auth,', `${ours}, user: auth,`)
         .replace('issuers:\n', `issuers:\n${issuer}\n`),
   })
+  const mutual = { id: 'mutual', principal: 'user:bound:mallory', account: 'APP', action: 'publish' } as const
   await stack.admin.addGrants([
+    { ...mutual, effect: 'allow', subject: 'm.>', condition: { tls: 'mutual' }, reason: 'a test', createdBy: 'a test' },
     {
       id: 'eve',
       principal: 'user:bound:eve',
@@ -52,11 +54,11 @@ before(async () => {
 })
 after(() => stack?.[Symbol.asyncDispose]())
 
-function tokenFor(bound: { cert: string } | undefined): string {
+function tokenFor(bound: { cert: string } | undefined, sub = 'eve'): string {
   const now = Math.floor(Date.now() / 1000)
   const thumbprint = bound && createHash('sha256').update(new X509Certificate(bound.cert).raw).digest('base64url')
   const cnf = thumbprint === undefined ? {} : { cnf: { 'x5t#S256': thumbprint } }
-  return signToken(signer, { iss: ISSUER, aud: 'nats', sub: 'eve', iat: now, exp: now + 300, ...cnf })
+  return signToken(signer, { iss: ISSUER, aud: 'nats', sub, iat: now, exp: now + 300, ...cnf })
 }
 
 async function attempt(token: string, { cert, key }: { cert: string; key: string }): Promise<string> {
@@ -74,4 +76,8 @@ suite('a token that is bound to a certificate (RFC 8705)', () => {
   test('leaves tokens that are not bound as they are', async () => {
     assert.equal(await attempt(tokenFor(undefined), thief), 'ALLOW')
   })
+})
+
+test('a grant for connections with a client certificate applies to one that nats-server verified', async () => {
+  assert.equal(await attempt(tokenFor(undefined, 'mallory'), thief), 'ALLOW')
 })
