@@ -10,10 +10,13 @@ import type { NatsLinkOptions } from './connection.ts'
 import { parseJwt } from './jwt.ts'
 import { isSealed, type XKey } from './keys.ts'
 import { decodePublicNkey } from './nkey.ts'
+import { AUTH_ERROR_SUBJECT } from './refused-allows.ts'
 import { logInOnce } from './single-login.ts'
 
 export interface KnockOptions extends Pick<NatsLinkOptions, 'tls' | 'name'> {
   readonly server: string
+  /** Logged in at `server` as the service; hears why the client was refused, if it may. */
+  readonly connection?: NatsConnection
   readonly withinMs: number
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
@@ -23,16 +26,70 @@ export interface Knock {
   readonly outcome: 'refused' | 'admitted' | 'silent' | 'failed'
   readonly why: string
   readonly tookMs: number
+  /** Why nats-server refused it, in its words, as far as it could be heard; empty when the service did not answer. */
+  readonly reason?: string
 }
 
+/** The server says it at once, by way of another of its threads. */
+const REASON_WITHIN_MS = 500
+/** Its texts are short; whatever else comes is cut. */
+const REASON_CHARACTERS_MAX = 256
+
 /** Connects as a client that presents nothing, once, and hangs up. In operator mode that needs a default sentinel. */
-export async function knock({ clock, ...options }: KnockOptions): Promise<Knock> {
+export async function knock({ clock, connection, ...options }: KnockOptions): Promise<Knock> {
+  using refusal = await hearRefusal(connection, options.name)
   const startedMs = clock.monotonicMs()
   const login = await logInOnce(options)
   const tookMs = clock.monotonicMs() - startedMs
-  if (login.kind !== 'connected') return { outcome: login.kind, why: login.why, tookMs }
-  await login.connection.close()
-  return { outcome: 'admitted', why: '', tookMs }
+  if (login.kind === 'connected') {
+    await login.connection.close()
+    return { outcome: 'admitted', why: '', tookMs }
+  }
+  const reason = login.kind === 'refused' ? await refusal.reason(REASON_WITHIN_MS) : undefined
+  return { outcome: login.kind, why: login.why, tookMs, ...(reason === undefined ? {} : { reason }) }
+}
+
+interface HeardRefusal extends Disposable {
+  /** Undefined when nothing was heard in time. */
+  reason(withinMs: number): Promise<string | undefined>
+}
+
+/** Listens to what nats-server says in the callout account about a client of this name. */
+async function hearRefusal(connection: NatsConnection | undefined, name: string): Promise<HeardRefusal> {
+  const { promise: heard, resolve } = Promise.withResolvers<string | undefined>()
+  const subscription = connection?.subscribe(AUTH_ERROR_SUBJECT, {
+    callback: (error, message) => {
+      if (error !== null) return resolve(undefined)
+      const event = authErrorOf(message)
+      if (event.name === name) resolve(event.reason)
+    },
+  })
+  await connection?.flush()
+  return {
+    async reason(withinMs) {
+      if (subscription === undefined) return undefined
+      const timer = setTimeout(() => resolve(undefined), withinMs)
+      try {
+        return await heard
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    [Symbol.dispose]: () => subscription?.unsubscribe(),
+  }
+}
+
+function authErrorOf(message: Msg): { readonly name?: unknown; readonly reason?: string } {
+  try {
+    const { client, reason } = message.json<{ client?: { name?: unknown }; reason?: unknown }>()
+    return {
+      name: client?.name,
+      ...(typeof reason === 'string' ? { reason: reason.slice(0, REASON_CHARACTERS_MAX) } : {}),
+    }
+  } catch {
+    // Not JSON, so not of a server.
+    return {}
+  }
 }
 
 /** What a request of a server, received in place of the service, says about the keys. */
@@ -47,7 +104,6 @@ export interface Overheard {
 }
 
 export interface SelfTrialOptions extends KnockOptions {
-  /** Logged in at `server` as the service. */
   readonly connection: NatsConnection
   readonly queue: string
   readonly decode: DecodeRequest
@@ -64,7 +120,13 @@ export interface SelfTrial {
 }
 
 /**
- * Stands in for the service: joins the queue group for exactly one message, connects as a client without credentials, and
+ * Requests go to a member of the queue group at random; so many memberships make it likely that it is us. As soon as one
+ * request has come, all are given up.
+ */
+const MEMBERSHIPS = 8
+
+/**
+ * Stands in for the service: joins the queue group for one message, connects as a client without credentials, and
  * answers that request, and only that one, with a signed refusal. Shows what the server asks and whether it takes our
  * answer. A request of another client that comes first is not answered: for use when nobody else answers either.
  */
@@ -79,16 +141,22 @@ export async function tryCalloutAlone(options: SelfTrialOptions): Promise<SelfTr
       refusedBy = status.error.operation === 'publish' ? 'publish' : 'subscribe'
     }
   })()
-  const subscription = connection.subscribe(CALLOUT_SUBJECT, {
-    queue,
-    max: 1,
-    callback: (error, message) => {
-      if (error === null) overheard = answerOwn(message, name, options)
-    },
-  })
+  const leave = (): void => {
+    for (const subscription of subscriptions) if (!subscription.isClosed()) subscription.unsubscribe()
+  }
+  const subscriptions = Array.from({ length: MEMBERSHIPS }, () =>
+    connection.subscribe(CALLOUT_SUBJECT, {
+      queue,
+      callback: (error, message) => {
+        if (error !== null || overheard !== undefined) return
+        overheard = answerOwn(message, name, options)
+        leave()
+      },
+    }),
+  )
   await connection.flush()
   const result = await knock(options)
-  if (!subscription.isClosed()) subscription.unsubscribe()
+  leave()
   await connection.flush()
   await new Promise(setImmediate)
   return {

@@ -1,6 +1,7 @@
 import { errors } from '@nats-io/transport-node'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { CALLOUT_SUBJECT } from './callout-endpoint.ts'
+import { AUTH_ERROR_SUBJECT } from './refused-allows.ts'
 
 /** What the user of a connection may do, as nats-server judged it. */
 export interface TriedPermissions {
@@ -8,6 +9,8 @@ export interface TriedPermissions {
   readonly mayJoinQueue?: boolean
   /** Subscribe to authorization requests outside the queue group, and so get a copy of each. */
   readonly mayListenAside: boolean
+  /** Hear that nats-server did not admit a client although the service allowed it. */
+  readonly mayHearRefusals: boolean
   /** Publish somewhere that nobody asked for an answer on. */
   readonly mayPublishAnywhere: boolean
 }
@@ -36,20 +39,22 @@ export async function tryPermissions(options: PermissionTrialOptions): Promise<T
       }
     }
   })()
-  const listenFor = (group: { readonly queue?: string }): void =>
-    connection.subscribe(CALLOUT_SUBJECT, { ...group, callback: () => {} }).unsubscribe()
-  if (joinQueue) listenFor({ queue })
-  listenFor({})
+  const listenTo = (subject: string, group: { readonly queue?: string } = {}): void =>
+    connection.subscribe(subject, { ...group, callback: () => {} }).unsubscribe()
+  if (joinQueue) listenTo(CALLOUT_SUBJECT, { queue })
+  listenTo(CALLOUT_SUBJECT)
+  listenTo(AUTH_ERROR_SUBJECT)
   connection.publish(unusedSubject)
   await connection.flush()
   // The server answers in order, so its refusals are here; one turn lets the loop above see them.
   await new Promise(setImmediate)
   void watching
-  const isRefused = (operation: string, group?: string): boolean =>
-    violations.some((violation) => violation.operation === operation && violation.queue === group)
+  const isRefused = (subject: string, group?: string): boolean =>
+    violations.some((violation) => violation.subject === subject && violation.queue === group)
   return {
-    ...(joinQueue ? { mayJoinQueue: !isRefused('subscription', queue) } : {}),
-    mayListenAside: !isRefused('subscription'),
-    mayPublishAnywhere: !isRefused('publish'),
+    ...(joinQueue ? { mayJoinQueue: !isRefused(CALLOUT_SUBJECT, queue) } : {}),
+    mayListenAside: !isRefused(CALLOUT_SUBJECT),
+    mayHearRefusals: !isRefused(AUTH_ERROR_SUBJECT),
+    mayPublishAnywhere: !isRefused(unusedSubject),
   }
 }

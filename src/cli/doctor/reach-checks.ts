@@ -147,6 +147,14 @@ export function judgePermissions(server: string, tried: TriedPermissions, queue:
       ),
     )
   }
+  if (!tried.mayHearRefusals) {
+    findings.push(
+      warn(
+        `${server}: the user may not subscribe to $SYS.ACCOUNT.CLIENT.AUTH.ERR`,
+        'let it: the service cannot notice otherwise that nats-server does not take its user JWTs',
+      ),
+    )
+  }
   if (tried.mayPublishAnywhere) {
     findings.push(
       warn(
