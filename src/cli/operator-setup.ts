@@ -66,8 +66,18 @@ const SERVICE_PERMISSIONS = {
   pub: { deny: ['>'] },
   resp: { max: 1, ttl: 5 * NANOSECONDS },
 }
-/** Ends connections of clients, and hears what came of it. */
-const SERVICE_SYSTEM_PERMISSIONS = { sub: { allow: ['_INBOX.>'] }, pub: { allow: ['$SYS.REQ.SERVER.*.KICK'] } }
+/** Ends connections of clients, and asks what `callout doctor` looks at. */
+const SERVICE_SYSTEM_PERMISSIONS = {
+  sub: { allow: ['_INBOX.>'] },
+  pub: {
+    allow: [
+      '$SYS.REQ.SERVER.*.KICK',
+      '$SYS.REQ.SERVER.PING.ACCOUNTZ',
+      '$SYS.REQ.SERVER.PING.CONNZ',
+      '$SYS.REQ.SERVER.PING.VARZ',
+    ],
+  },
+}
 const NOTHING = { sub: { deny: ['>'] }, pub: { deny: ['>'] } }
 
 /** What is wrong with the names of the accounts for clients, or undefined. */

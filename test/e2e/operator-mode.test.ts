@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { promisify } from 'node:util'
 import type { Account } from '@nats-io/jwt'
 import { createAccount, fromSeed, type KeyPair } from '@nats-io/nkeys'
 import { startLocalStack, type LocalStack, type RunningService } from '../../src/dev/stack.ts'
@@ -49,6 +51,13 @@ suite('in operator mode', () => {
   after(() => stack[Symbol.asyncDispose]())
 
   const orders = async () => ({ token: await stack.provider.clientCredentials('orders-service') })
+
+  test('doctor finds nothing wrong with what keys generate --operator and the reference configuration make', async () => {
+    const main = path.resolve(import.meta.dirname, '../../src/main.ts')
+    const env = { ...process.env, SPANNER_EMULATOR_HOST: stack.emulator.host }
+    const doctor = promisify(execFile)(process.execPath, [main, 'doctor', '--config', stack.configFile], { env })
+    assert.match((await doctor).stdout, /^0 failed, 1 to look at, \d+ well, 0 skipped$/m)
+  })
 
   test('a signing key that was taken from its account lets nobody in, and the service says so until it is back', async () => {
     let removed: Account['signing_keys']

@@ -62,7 +62,7 @@ suite('the reference nats-server.operator.conf', () => {
     assert.match(publishing ?? '', /Permissions Violation/i)
   })
 
-  test('lets the service end connections through the system account, and do nothing else there', async () => {
+  test('lets the service end connections through the system account, and look, and do nothing else there', async () => {
     const { nats, jwts } = server
     const connection = await connectClient(nats.url, withCreds(jwts.serviceSystemCreds))
     const faults: unknown[] = []
@@ -73,7 +73,7 @@ suite('the reference nats-server.operator.conf', () => {
     for (const attempt of [
       (system: NatsConnection) => void system.subscribe('$SYS.>', { callback: () => {} }),
       (system: NatsConnection) => system.publish(`$SYS.REQ.ACCOUNT.${server.keys.xkey.getPublicKey()}.CLAIMS.UPDATE`),
-      (system: NatsConnection) => system.publish('$SYS.REQ.SERVER.PING.CONNZ'),
+      (system: NatsConnection) => system.publish('$SYS.REQ.SERVER.PING.JSZ'),
     ])
       assert.match((await refusalOf(server, jwts.serviceSystemCreds, attempt)) ?? '', /Permissions Violation/i)
   })
