@@ -137,6 +137,22 @@ suite('grants', () => {
     )
   })
 
+  test('show what the connection has to be, for people and for programs', async () => {
+    const callout = await withSchema()
+    const condition = ['--connection-type', 'MQTT', '--connection-type', 'LEAFNODE', '--source-cidr', '10.0.0.0/8']
+    await callout('grants', 'add', ...ALICE, '--publish', 'a', '--reason', 'x', ...condition, '--tls', 'mutual')
+    const { stdout } = await callout('grants', 'list')
+    assert.match(stdout, / MQTT,LEAFNODE 10\.0\.0\.0\/8 tls:mutual /)
+    const [grant] = JSON.parse((await callout('grants', 'list', '--output', 'json')).stdout) as Record<
+      string,
+      unknown
+    >[]
+    assert.deepEqual(
+      [grant?.['connectionTypes'], grant?.['sourceCidrs'], grant?.['tls']],
+      [['MQTT', 'LEAFNODE'], ['10.0.0.0/8'], 'mutual'],
+    )
+  })
+
   test('are listed by principal, account and subject', async () => {
     const callout = await withSchema()
     await callout('grants', 'add', ...ALICE, '--publish', 'a', '--reason', 'x')

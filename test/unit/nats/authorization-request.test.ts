@@ -72,6 +72,21 @@ suite('a genuine request', () => {
     })
   })
 
+  test('tells a certificate that the server verified from one that it did not', () => {
+    const cases: [object, true | undefined][] = [
+      [{ verified_chains: [['leaf', 'root'], ['leaf']] }, true],
+      [{ certs: ['leaf'] }, undefined],
+      [{ certs: ['leaf'], verified_chains: [] }, undefined],
+      [{ verified_chains: [[]] }, undefined],
+      [{}, undefined],
+    ]
+    for (const [tls, expected] of cases) {
+      const decoded = decode(forge.request({ nats: { client_tls: { version: '1.3', ...tls } } }))
+      assert.ok('request' in decoded, JSON.stringify(decoded))
+      assert.equal(decoded.request.client.hasVerifiedCertificate, expected, JSON.stringify(tls))
+    }
+  })
+
   test('may lack everything that a client need not have', () => {
     const absent: ClaimsChange = {
       nats: {

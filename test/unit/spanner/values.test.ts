@@ -79,12 +79,21 @@ test('a row is read column by column', () => {
   assert.deepEqual([row.string(), row.optionalString(), row.oneOf(effects), row.int64()], ['a', undefined, 'allow', 42])
 })
 
+test('a list of texts and a word of a closed list may be NULL', () => {
+  const row = reader({ listValue: { values: [{ stringValue: 'a' }] } }, { listValue: { values: [] } }, NULL, NULL)
+  const read = [row.optionalStrings(), row.optionalStrings(), row.optionalStrings(), row.optionalOneOf({ A: 'a' })]
+  assert.deepEqual(read, [['a'], [], undefined, undefined])
+})
+
 test('a row of unexpected shape is an error that names the column and not the value', () => {
   const wrong: [string, (row: RowReader) => unknown, object][] = [
     ['Grants.C0 is NULL', (row) => row.string(), NULL],
     ['Grants.C0 is not a string', (row) => row.string(), { boolValue: true }],
     ['Grants.C0 is not a string', (row) => row.optionalString(), { listValue: { values: [] } }],
     ['Grants.C0 holds an unknown word', (row) => row.oneOf({ ALLOW: 'allow' }), { stringValue: 'toString' }],
+    ['Grants.C0 holds an unknown word', (row) => row.optionalOneOf({ ALLOW: 'allow' }), { stringValue: 'allow' }],
+    ['Grants.C0 is not a list', (row) => row.optionalStrings(), { stringValue: 'a' }],
+    ['Grants.C0 holds what is not a string', (row) => row.optionalStrings(), { listValue: { values: [NULL] } }],
     ['Grants.C0 is not an integer', (row) => row.int64(), { stringValue: '9007199254740993' }],
     ['Grants.C0 is not a timestamp', (row) => row.optionalTimestampMs('up'), { stringValue: 'yesterday' }],
   ]
