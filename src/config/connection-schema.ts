@@ -38,6 +38,7 @@ interface WrittenCondition {
   readonly tls?: z.output<(typeof connectionConditionSettings)['tls']>
 }
 
+/** What the settings of one entry ask for, in our own words; an entry without them asks nothing. */
 export function toCondition({
   connection_types: connectionTypes,
   source_cidrs: sourceCidrs,

@@ -25,7 +25,7 @@ export interface ConnectionCondition {
   readonly tls?: TlsRequirement
 }
 
-/** What nats-server says of the connection. Behind a proxy, address and TLS are those of the proxy's own connection. */
+/** What nats-server says of the connection; nothing in it is the client's own word. Behind a proxy, address and TLS are those of the proxy's own connection. */
 export type Connection = Pick<
   AuthorizationRequest['client'],
   'kind' | 'connectionType' | 'host' | 'tlsVersion' | 'hasVerifiedCertificate'
@@ -75,6 +75,7 @@ function connectionTypeOf({ kind, connectionType }: Connection): ConnectionType 
   return connectionType === 'mqtt' ? 'MQTT' : undefined
 }
 
+/** Case counts: rows and configuration are compared as they are written. */
 export function isConnectionType(text: string): text is ConnectionType {
   return CONNECTION_TYPES.some((type) => type === text)
 }
