@@ -7,9 +7,9 @@ import type { CalloutEvents, ReadinessCheck, ReadinessProbe } from '../service/e
 import type { Arrival, Clock, RequestHandler, Respond } from '../service/ports.ts'
 import { createTimeBudget, type TimeBudget } from '../service/time-budget.ts'
 import { REQUEST_BYTES_MAX, SERVER_XKEY_HEADER } from './authorization-request.ts'
-import type { DecodeRequest } from './authorization-request.ts'
+import type { DecodeRequest, Purpose } from './authorization-request.ts'
 import type { EncodeResponse } from './authorization-response.ts'
-import { createResponder, refuseUnread, type Asked, type DenialOptions } from './responder.ts'
+import { createResponder, KICK_WITHIN_MS, refuseUnread, type Asked, type DenialOptions } from './responder.ts'
 
 /** Where nats-server asks (`server/auth_callout.go` AuthCalloutSubject). */
 export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
@@ -33,11 +33,11 @@ const KEY_TROUBLES: ReadonlySet<AbortCode> = new Set([
 const WAITING_PER_PLACE = 8
 const WAITING_BYTES_MAX = 32 * 1024 * 1024
 /**
- * To refuse a request by its name, it has to be opened and verified first, which costs a third of a decision. So much of the
- * time may go into that, and so much may be saved up for a storm; what is beyond is refused unread.
+ * To refuse a request by its name, it has to be opened and verified first, which costs a third of a decision. Where that does
+ * its client no good, so much of the time may go into it, and so much may be saved up; what is beyond is refused unread.
  */
 const REFUSING_SHARE = 0.1
-const REFUSING_SAVED_MS = 1000
+const REFUSING_SAVED_MS = 250
 
 export interface CalloutEndpointOptions {
   readonly connection: NatsConnection
@@ -170,7 +170,7 @@ export class CalloutEndpoint implements AsyncDisposable {
 
   #start(received: Received, receivedAtMs: number): Promise<void> | undefined {
     const { handler, events } = this.#options
-    const opened = this.#open(received, receivedAtMs)
+    const opened = this.#open(received, receivedAtMs, 'judge')
     if (opened === undefined) return undefined
     const { request, arrival, respond } = opened
     return Promise.try(() => handler.handle(request, arrival, respond)).catch((bug: unknown) =>
@@ -179,15 +179,16 @@ export class CalloutEndpoint implements AsyncDisposable {
   }
 
   #shed(received: Received, receivedAtMs: number): void {
-    const { handler, events, clock, answerWithinMs } = this.#options
-    const isLate = clock.monotonicMs() - receivedAtMs >= answerWithinMs
-    if (isLate || !this.#refusing.left) {
+    const { handler, events, clock, denials, answerWithinMs } = this.#options
+    const ageMs = clock.monotonicMs() - receivedAtMs
+    const isWorthIt = denials.kick === undefined ? this.#refusing.left : ageMs < answerWithinMs + KICK_WITHIN_MS
+    if (!isWorthIt) {
       refuseUnread(this.#options, received.reply)
       events.refusedUnread()
       return
     }
     this.#refusing.spend(() => {
-      const opened = this.#open(received, receivedAtMs)
+      const opened = this.#open(received, receivedAtMs, 'refuse')
       if (opened === undefined) return
       const { request, arrival, respond } = opened
       const refusal = Promise.try(() => handler.shed(request, arrival, respond))
@@ -200,10 +201,11 @@ export class CalloutEndpoint implements AsyncDisposable {
   #open(
     { data, serverXKey, reply }: Received,
     receivedAtMs: number,
+    purpose: Purpose,
   ): { request: AuthorizationRequest; arrival: Arrival; respond: Respond } | undefined {
     const { clock, decode, events } = this.#options
     const startedMs = clock.monotonicMs()
-    const decoded = decode(data, serverXKey)
+    const decoded = decode(data, serverXKey, purpose)
     if ('aborted' in decoded) {
       if (KEY_TROUBLES.has(decoded.aborted)) this.#keyTrouble = `the last request: ${ABORT_CODES[decoded.aborted]}`
       events.requestAborted(decoded.aborted)

@@ -36,8 +36,8 @@ export interface Asked {
 
 /** nats-server takes an empty payload for a refusal without a reason (`server/auth_callout.go`). */
 const NO_ANSWER = new Uint8Array(0)
-/** nats-server does it within milliseconds; a busy one gets its time, which is beyond our own deadline. */
-const KICK_WITHIN_MS = 400
+/** nats-server does it within milliseconds; a busy one gets its time, beyond our own deadline but not beyond its own. */
+export const KICK_WITHIN_MS = 400
 
 /** Makes the `Respond` of each request. */
 export function createResponder(options: ResponderOptions): (asked: Asked) => Respond {

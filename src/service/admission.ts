@@ -34,6 +34,8 @@ const REFUSAL_MS = 50
 const ESTIMATE_SHARE_MAX = 0.8
 /** Work that takes a larger share of the deadline is taken for too much work at once. */
 const TARGET_SHARE = 0.3
+/** The estimate of a duration is one that most work stays below. */
+const GENEROSITY = 1.5
 /** While the oldest has waited for a shorter share of the deadline than this, the order of arrival is kept. */
 const FAIR_SHARE = 0.1
 
@@ -45,9 +47,8 @@ interface Waiting<Item> {
 
 /**
  * Decides what is worked on and what is refused, whatever the load. An item waits until there is a free place, and is
- * started only if what such work takes these days still fits before its deadline; otherwise it is shed at that moment, not
- * earlier: it may be lucky, and a client that is told late comes back late. More items or bytes than may wait
- * shed the oldest.
+ * started only if what such work takes these days still fits before its deadline; otherwise it is shed at that moment, or
+ * as soon as so many came after it that its turn will not come. More items or bytes than may wait shed the oldest.
  *
  * Usually first come, first served. Under overload the newest is served first: it has the best chance to be in time,
  * and as many are served; in order of arrival each would be served at the last moment.
@@ -109,7 +110,7 @@ export class Admission<Item> {
   #work(): void {
     const { clock } = this.#options
     const startedMs = clock.monotonicMs()
-    while (this.#oldestIsHopeless(clock.monotonicMs())) {
+    while (this.#hasHopeless(clock.monotonicMs())) {
       if (clock.monotonicMs() - startedMs >= SLICE_MS / 2) break
       this.#shedOldest()
     }
@@ -120,7 +121,7 @@ export class Admission<Item> {
       this.#startNext(nowMs)
     }
     this.#report()
-    if (this.#oldestIsHopeless(clock.monotonicMs())) this.#schedule()
+    if (this.#hasHopeless(clock.monotonicMs())) this.#schedule()
     else this.#wakeForOldest()
   }
 
@@ -148,9 +149,16 @@ export class Admission<Item> {
     if (oldest !== undefined) this.#options.shed(oldest.item, oldest.receivedAtMs)
   }
 
-  #oldestIsHopeless(nowMs: number): boolean {
+  /** Whether the oldest cannot be served in time any more, or will not be, for all that came after it. */
+  #hasHopeless(nowMs: number): boolean {
     const oldest = this.#waiting[this.#first]
-    return oldest !== undefined && nowMs >= this.#startBy(oldest)
+    return oldest !== undefined && (nowMs >= this.#startBy(oldest) || this.waiting > this.#servable())
+  }
+
+  /** So many can be served before their deadline, generously. */
+  #servable(): number {
+    const roundsLeft = this.#options.deadlineMs / Math.max(this.#durations.ms, 1)
+    return this.#limit.places * Math.max(1, roundsLeft) * GENEROSITY
   }
 
   /** If the newest cannot, nobody can. */

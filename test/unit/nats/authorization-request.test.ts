@@ -9,14 +9,14 @@ import {
   REQUEST_BYTES_MAX,
   createRequestDecoder,
 } from '../../../src/nats/authorization-request.ts'
-import type { DecodedRequest } from '../../../src/nats/authorization-request.ts'
+import type { DecodedRequest, DecodeRequest } from '../../../src/nats/authorization-request.ts'
 import { encodeJwt } from '../../../src/nats/jwt.ts'
 import type { SigningKey, XKey } from '../../../src/nats/keys.ts'
 import { operatorSigners, serverConfigurationSigners } from '../../../src/nats/signers.ts'
 import { NOW_SECONDS } from '../../support/builders.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { aForge, aUserNkey, anIssuer, anXKey, signerOf } from '../../support/nats.ts'
-import type { ClaimsChange } from '../../support/nats.ts'
+import type { ClaimsChange, Seeded } from '../../support/nats.ts'
 
 const issuer = anIssuer()
 const forge = aForge(issuer.key.publicKey)
@@ -397,4 +397,55 @@ test('no message makes the decoder throw', () => {
     }),
     { numRuns: 200 },
   )
+})
+
+suite('a request that will be refused', () => {
+  const header = forge.xkey.key.publicKey
+  const sealedBy = (sender: Seeded<XKey>, plain: Buffer): Buffer => Buffer.from(sender.key.seal(plain, ours.key.publicKey))
+  const badlySigned = (change: ClaimsChange = {}): Buffer => {
+    const request = forge.request({ nats: { server_id: { xkey: header }, user_nkey: aUserNkey() }, ...change })
+    request[request.length - 5] = request[request.length - 5] === 0x41 ? 0x42 : 0x41
+    return request
+  }
+  const knowing = (): DecodeRequest => {
+    const decoder = aDecoder([ours.key])
+    requestOf(decoder(forge.sealed(ours.key.publicKey), header))
+    return decoder
+  }
+
+  test('is taken on the word of a seal by a server that was verified before', () => {
+    const decoded = knowing()(sealedBy(forge.xkey, badlySigned()), header, 'refuse')
+    assert.equal(requestOf(decoded).server.id, forge.id)
+  })
+
+  test('is not when it could be admitted', () => {
+    assertAborted(knowing()(sealedBy(forge.xkey, badlySigned()), header, 'judge'), 'request_signature_invalid')
+    assertAborted(knowing()(sealedBy(forge.xkey, badlySigned()), header), 'request_signature_invalid')
+  })
+
+  test('is verified when its sealer is not known', () => {
+    const decoded = aDecoder([ours.key])(sealedBy(forge.xkey, badlySigned()), header, 'refuse')
+    assertAborted(decoded, 'request_signature_invalid')
+  })
+
+  test('is verified when it speaks for another server than the one that sealed it', () => {
+    const other = signerOf(createServer(), 'server').publicKey
+    const forged = forge.encode(forge.claims({ nats: { server_id: { id: other, xkey: header } } }))
+    const [head, , signature] = forged.toString().split('.')
+    const claims = { ...forge.claims({ nats: { server_id: { id: other, xkey: header } } }), iss: other }
+    const text = `${head}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${signature}`
+    assertAborted(knowing()(sealedBy(forge.xkey, Buffer.from(text)), header, 'refuse'), 'request_signature_invalid')
+  })
+
+  test('does not open when somebody else sealed it under the name of a known server', () => {
+    assertAborted(knowing()(sealedBy(anXKey(), badlySigned()), header, 'refuse'), 'request_seal_invalid')
+  })
+
+  test('is verified when it is in the clear', () => {
+    const decoder = aDecoder()
+    requestOf(decoder(forge.request(), undefined))
+    const plain = forge.request({ nats: { user_nkey: aUserNkey() } })
+    plain[plain.length - 5] = plain[plain.length - 5] === 0x41 ? 0x42 : 0x41
+    assertAborted(decoder(plain, undefined, 'refuse'), 'request_signature_invalid')
+  })
 })
