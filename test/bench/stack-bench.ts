@@ -65,7 +65,7 @@ export interface StackFigures {
 
 /** The service and a nats-server, requests made by the bench; `sealed` with xkey, as in production. */
 export async function benchService(load: Load, sealed: boolean): Promise<StackFigures> {
-  await using stack = await startStack({
+  await using stack = await startBenchStack({
     editServerConfig: (text) =>
       text.includes('auth_callout') ? ASKING_NOBODY : text.replaceAll(/^CALLOUT_(?!AUTH_PASSWORD).*$/gm, ''),
     editConfig: (yaml) => (sealed ? yaml : yaml.replace(/^ *xkey_seed_files:.*\n/m, '')),
@@ -85,12 +85,12 @@ export async function benchService(load: Load, sealed: boolean): Promise<StackFi
 
 /** Clients that connect to nats-server with the reference configuration. */
 export async function benchEndToEnd(load: Load): Promise<StackFigures> {
-  await using stack = await startStack({})
+  await using stack = await startBenchStack({})
   const task: ConnectTask = { port: stack.nats.port, tokens: await tokensOf(stack) }
   return await measure(stack, CONNECT_STORM, task, load)
 }
 
-async function startStack(options: StackOptions): Promise<LocalStack> {
+export async function startBenchStack(options: StackOptions): Promise<LocalStack> {
   if ((await locateSpannerEmulator()).kind === 'address') {
     throw new Error('unset SPANNER_EMULATOR_HOST: each measurement needs a fresh emulator')
   }
@@ -114,7 +114,7 @@ function grantsOf(client: string): NewGrant[] {
   ]
 }
 
-function tokensOf({ provider }: LocalStack): Promise<string[]> {
+export function tokensOf({ provider }: LocalStack): Promise<string[]> {
   return Promise.all(CLIENTS.map((client) => provider.clientCredentials(client)))
 }
 
