@@ -32,9 +32,18 @@ export interface ConnectionFacts {
 
 export interface AccountFacts {
   readonly serverId: string
+  /** Whether the server knows the account. */
+  readonly found: boolean
   readonly leafNodes: number
   /** Subjects that other accounts may import. */
   readonly exports: readonly string[]
+  /** Operator mode: from the JWT of the account. Scoped keys, which may not sign what we sign, are left out. */
+  readonly signingKeys: readonly string[]
+  readonly authorization?: {
+    readonly users: readonly string[]
+    readonly allowedAccounts: readonly string[]
+    readonly xkey?: string
+  }
 }
 
 /** The user is not of the system account, or may not ask. */
@@ -97,14 +106,9 @@ export function createSystemQuestions(
       return new Map(replies.map(({ server, data }) => [text(server, 'id'), texts(data['accounts'])] as const))
     },
     async account(name) {
-      return (await ask('ACCOUNTZ', { account: name })).map(({ server, data }) => {
-        const detail = object(data['account_detail'])
-        return {
-          serverId: text(server, 'id'),
-          leafNodes: number(detail, 'leafnode_connections'),
-          exports: objects(detail['exports']).map((entry) => text(entry, 'subject')),
-        }
-      })
+      return (await ask('ACCOUNTZ', { account: name })).map(({ server, data }) =>
+        accountFacts(text(server, 'id'), object(data['account_detail'])),
+      )
     },
     async connection(serverId, connectionId) {
       // Each server is asked for its connection of this number; numbers are told apart by the server only.
@@ -153,6 +157,27 @@ function serverFacts({ server, data, clockOffsetMs, roundTripMs }: Reply): Serve
     operatorMode: Array.isArray(data['trusted_operators_claim']) || Array.isArray(data['trusted_operators_jwt']),
     clockOffsetMs,
     roundTripMs,
+  }
+}
+
+function accountFacts(serverId: string, detail: Fields): AccountFacts {
+  const claims = object(object(detail['decoded_jwt'])['nats'])
+  const xkey = text(object(claims['authorization']), 'xkey')
+  return {
+    serverId,
+    found: text(detail, 'account_name') !== '',
+    leafNodes: number(detail, 'leafnode_connections'),
+    exports: objects(detail['exports']).map((entry) => text(entry, 'subject')),
+    signingKeys: texts(claims['signing_keys']),
+    ...(claims['authorization'] === undefined
+      ? {}
+      : {
+          authorization: {
+            users: texts(object(claims['authorization'])['auth_users']),
+            allowedAccounts: texts(object(claims['authorization'])['allowed_accounts']),
+            ...(xkey === '' ? {} : { xkey }),
+          },
+        }),
   }
 }
 

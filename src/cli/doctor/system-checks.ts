@@ -46,7 +46,8 @@ export const SYSTEM_CHECKS: readonly Check[] = [
       return [
         fail(
           system.why,
-          'nats.system must be a user of the system account, with its password, in auth_users of nats-server.conf',
+          'nats.system must be a user of the system account that may ask PING.VARZ, PING.CONNZ and PING.ACCOUNTZ, with its ' +
+            'password, in auth_users of nats-server.conf',
         ),
       ]
     },

@@ -97,7 +97,13 @@ suite('doctor finds, between the service and nats-server,', () => {
   test('a password of the system account that is wrong', () =>
     assertFound({
       editConfig: replaced('secrets/sys.password', 'secrets/wrong.password'),
-      found: ['fail nats.system', ...SYSTEM_SKIPPED, ...ACCOUNT_SKIPPED, 'skipped callout.bypass'],
+      found: [
+        'fail nats.system',
+        ...SYSTEM_SKIPPED,
+        ...ACCOUNT_SKIPPED,
+        'skipped callout.bypass',
+        'skipped callout.mode',
+      ],
       says: /must be a user of the system account/,
     }))
 
@@ -107,7 +113,13 @@ suite('doctor finds, between the service and nats-server,', () => {
         'user: sys, password_file: secrets/sys.password',
         'user: auth, password_file: secrets/auth.password',
       ),
-      found: ['fail nats.system', ...SYSTEM_SKIPPED, ...ACCOUNT_SKIPPED, 'skipped callout.bypass'],
+      found: [
+        'fail nats.system',
+        ...SYSTEM_SKIPPED,
+        ...ACCOUNT_SKIPPED,
+        'skipped callout.bypass',
+        'skipped callout.mode',
+      ],
       says: /must be a user of the system account/,
     }))
 })

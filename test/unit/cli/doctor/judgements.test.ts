@@ -5,6 +5,7 @@ import type { CalloutAccount } from '../../../../src/cli/doctor/callout-account.
 import { judgeIssuer } from '../../../../src/cli/doctor/issuer-checks.ts'
 import { judgeClock } from '../../../../src/cli/doctor/judge-clock.ts'
 import { judgeAccount, judgeBypass, judgeMembers } from '../../../../src/cli/doctor/members-checks.ts'
+import { judgeAuthorization } from '../../../../src/cli/doctor/mode-checks.ts'
 import { judgePermissions, judgeReach } from '../../../../src/cli/doctor/reach-checks.ts'
 import { judgeLatency } from '../../../../src/cli/doctor/store-checks.ts'
 import { judgeLimits } from '../../../../src/cli/doctor/system-checks.ts'
@@ -25,6 +26,8 @@ const SERVER = {
   roundTripMs: 2,
 }
 
+const FACTS = { serverId: 'N1', found: true, leafNodes: 0, exports: [], signingKeys: [] }
+
 let cids = 0
 function aConnection(change: Partial<ConnectionFacts> = {}): ConnectionFacts {
   const base = {
@@ -43,7 +46,7 @@ const account = (...connections: readonly ConnectionFacts[]): CalloutAccount => 
   name: 'AUTH',
   user: 'auth',
   connections,
-  facts: [{ serverId: 'N1', leafNodes: 0, exports: [] }],
+  facts: [FACTS],
 })
 
 suite('doctor judges', () => {
@@ -162,7 +165,7 @@ suite('doctor judges', () => {
 
   test('exports and leaf nodes of the account of the service', () => {
     const judged = (facts: Partial<CalloutAccount['facts'][number]>): string =>
-      judgeAccount({ ...account(), facts: [{ serverId: 'N1', leafNodes: 0, exports: [], ...facts }] }).status
+      judgeAccount({ ...account(), facts: [{ ...FACTS, ...facts }] }).status
     assert.equal(judged({}), 'ok')
     assert.equal(judged({ exports: ['$SYS.>'] }), 'fail')
     assert.equal(judged({ exports: ['metrics'] }), 'warn')
@@ -195,6 +198,22 @@ suite('doctor judges', () => {
     )
     assert.ok(!detail.includes('secret'))
     assert.ok(detail.length < 300)
+  })
+
+  test('the JWT of the callout account by the service, the xkey and the accounts that it names', () => {
+    const authorization = { users: ['U1'], allowedAccounts: ['A1', 'A2'], xkey: 'X1' }
+    const wanted = { xkeys: ['X0', 'X1'], accounts: new Map([['APP', 'A1']]) }
+    const failures = (change: Partial<typeof authorization>, expected: Partial<typeof wanted> = {}): number =>
+      judgeAuthorization({ authorization: { ...authorization, ...change } }, 'U1', { ...wanted, ...expected }).length
+    assert.equal(failures({}), 0)
+    assert.equal(failures({ allowedAccounts: ['*'] }), 0)
+    assert.equal(failures({ users: [] }), 1)
+    assert.equal(failures({ users: ['U2'], xkey: 'X2', allowedAccounts: [] }), 3)
+    assert.equal(failures({}, { xkeys: [] }), 1)
+    const { xkey: _none, ...plain } = authorization
+    assert.equal(judgeAuthorization({ authorization: plain }, 'U1', wanted).length, 1)
+    assert.equal(judgeAuthorization({ authorization: plain }, 'U1', { ...wanted, xkeys: [] }).length, 0)
+    assert.equal(judgeAuthorization({}, 'U1', wanted).length, 1)
   })
 
   test('an issuer by the keys that it can use', () => {
