@@ -11,7 +11,8 @@ export const DENY_REASONS = {
   token_malformed: 'the token is not a strict compact JWS with JSON objects in it, nor an opaque token of an issuer',
   token_type_not_allowed: 'the "typ" header, or the kind that introspection names, is not one that is accepted',
   token_inactive: 'the issuer says that the token is not active: unknown, revoked or expired',
-  issuer_unknown: 'no configured issuer has exactly the "iss" of the token, or the trust domain of a JWT-SVID without one',
+  issuer_unknown:
+    'no configured issuer has exactly the "iss" of the token, or the trust domain of a JWT-SVID without one',
   issuer_unavailable: 'the issuer could not be asked, for keys or about the token; says nothing about the token',
   algorithm_not_allowed: 'the "alg" header is not in the allow-list of the issuer entry',
   key_not_found: 'the issuer publishes no key that fits the "kid" and "alg" of the token',

@@ -401,7 +401,8 @@ test('no message makes the decoder throw', () => {
 
 suite('a request that will be refused', () => {
   const header = forge.xkey.key.publicKey
-  const sealedBy = (sender: Seeded<XKey>, plain: Buffer): Buffer => Buffer.from(sender.key.seal(plain, ours.key.publicKey))
+  const sealedBy = (sender: Seeded<XKey>, plain: Buffer): Buffer =>
+    Buffer.from(sender.key.seal(plain, ours.key.publicKey))
   const badlySigned = (change: ClaimsChange = {}): Buffer => {
     const request = forge.request({ nats: { server_id: { xkey: header }, user_nkey: aUserNkey() }, ...change })
     request[request.length - 5] = request[request.length - 5] === 0x41 ? 0x42 : 0x41
