@@ -1,11 +1,12 @@
+import type { KeyObject } from 'node:crypto'
 import type { AbortCode } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import type { Clock } from '../service/ports.ts'
 import { isAuthorizationClaims, toAuthorizationRequest } from './authorization-claims.ts'
 import type { AuthorizationClaims } from './authorization-claims.ts'
 import { createBoundedCache } from './bounded-cache.ts'
-import { decodeJwt, parseJwt } from './jwt.ts'
-import type { DecodedJwt, JwtDefect } from './jwt.ts'
+import { isSignedBy, parseJwt } from './jwt.ts'
+import type { ParsedJwt } from './jwt.ts'
 import { isSealed } from './keys.ts'
 import type { XKey } from './keys.ts'
 import { createServerKeys } from './nkey.ts'
@@ -44,7 +45,11 @@ export type DecodedRequest =
  * `serverXKey` is the content of the `Nats-Server-Xkey` header, if the message has one. A request that will be refused
  * whatever it says may be taken on the word of its seal; see `createRequestDecoder`.
  */
-export type DecodeRequest = (data: Uint8Array, serverXKey: string | undefined, purpose?: Purpose) => DecodedRequest
+export type DecodeRequest = (
+  data: Uint8Array,
+  serverXKey: string | undefined,
+  purpose?: Purpose,
+) => Promise<DecodedRequest>
 
 export type Purpose = 'judge' | 'refuse'
 
@@ -57,7 +62,11 @@ export interface RequestDecoderOptions {
 
 /**
  * Makes the decoder of messages on `$SYS.REQ.USER.AUTH`. It answers with a request that a server signed for us just now
- * and that was not seen before, or with the code of the first check that failed; it never throws on any input.
+ * and that was not seen before, or with the code of the first check that failed; it never rejects on any input.
+ *
+ * The signature, which is verified on another thread, is checked when all else is in order: what cannot be a request
+ * does not get that far. Only what verified is remembered, so that of two copies at once one is a replay, and nobody can make a
+ * replay of a request that is still to come.
  *
  * The key of a server is made by the server itself and vouched for by nobody: that only servers can publish on the
  * subject is the doing of nats-server. Source of the checks: nats-server `server/auth_callout.go`, ADR-26.
@@ -74,47 +83,49 @@ export function createRequestDecoder(options: RequestDecoderOptions): DecodeRequ
   /** Server ids by their curve keys, from requests that were sealed and verified. */
   const sealers = createBoundedCache<string>(SEALERS_MAX)
 
-  function decode({ plain, seal }: OpenedRequest, serverXKey: string | undefined, purpose: Purpose): DecodedJwt {
-    const sealer = seal === undefined || serverXKey === undefined ? undefined : sealers.get(serverXKey)
-    const claims = purpose === 'refuse' && sealer !== undefined ? parseJwt(plain)?.claims : undefined
-    return claims !== undefined && claims['iss'] === sealer ? { claims } : decodeJwt(plain, serverKeys)
-  }
-
-  return (data, serverXKey, purpose = 'judge') => {
+  function read(data: Uint8Array, serverXKey: string | undefined): { readonly aborted: AbortCode } | Unverified {
     if (data.length === 0) return { aborted: 'request_empty' }
     if (data.length > REQUEST_BYTES_MAX) return { aborted: 'request_oversized' }
     const opened = openRequest(data, serverXKey, xkeys)
     if ('aborted' in opened) return opened
-    const decoded = decode(opened, serverXKey, purpose)
-    if ('defect' in decoded) return { aborted: ABORT_OF_DEFECT[decoded.defect] }
-    const { claims } = decoded
-    if (!isAuthorizationClaims(claims)) return { aborted: 'request_malformed' }
+    const jwt = parseJwt(opened.plain)
+    if (jwt === undefined || !isAuthorizationClaims(jwt.claims)) return { aborted: 'request_malformed' }
+    const { claims } = jwt
     const aborted = firstFailure(claims, serverXKey, signers, clock.nowMs() / 1000)
     if (aborted !== undefined) return { aborted }
+    const key = serverKeys(claims.iss)
+    if (key === undefined) return { aborted: 'request_issuer_invalid' }
+    return { jwt, claims, key, ...(opened.seal === undefined ? {} : { seal: opened.seal }) }
+  }
+
+  return async (data, serverXKey, purpose = 'judge') => {
+    const unverified = read(data, serverXKey)
+    if ('aborted' in unverified) return unverified
+    const { jwt, claims, key, seal } = unverified
+    const sealer = seal === undefined || serverXKey === undefined ? undefined : sealers.get(serverXKey)
+    const isVouchedFor = purpose === 'refuse' && sealer === claims.iss
+    if (!isVouchedFor && !(await isSignedBy(key, jwt))) return { aborted: 'request_signature_invalid' }
     const request = toAuthorizationRequest(claims)
     if (!replays.admit(`${request.server.id} ${request.userNkey}`)) return { aborted: 'request_replayed' }
-    if (opened.seal === undefined || serverXKey === undefined) return { request }
+    if (seal === undefined || serverXKey === undefined) return { request }
     sealers.set(serverXKey, request.server.id)
-    return { request, seal: opened.seal }
+    return { request, seal }
   }
 }
 
-interface OpenedRequest {
-  readonly plain: Uint8Array
+/** A request in which everything is in order but perhaps the signature. */
+interface Unverified {
+  readonly jwt: ParsedJwt
+  readonly claims: AuthorizationClaims
+  readonly key: KeyObject
   readonly seal?: Seal
-}
-
-const ABORT_OF_DEFECT: Readonly<Record<JwtDefect, AbortCode>> = {
-  malformed: 'request_malformed',
-  issuer_invalid: 'request_issuer_invalid',
-  signature_invalid: 'request_signature_invalid',
 }
 
 function openRequest(
   data: Uint8Array,
   serverXKey: string | undefined,
   xkeys: readonly XKey[],
-): { aborted: AbortCode } | OpenedRequest {
+): { aborted: AbortCode } | { plain: Uint8Array; seal?: Seal } {
   if (!isSealed(data)) {
     if (xkeys.length === 0) return { plain: data }
     return { aborted: looksLikeJwt(data) ? 'request_not_sealed' : 'request_malformed' }

@@ -12,24 +12,24 @@ const CLAIMS_VERSION = 2
 /** `jwt.NoLimit`; zero would be a limit. nats-server does not enforce these on callout users, other tools read them. */
 const NO_LIMIT = -1
 
-export type EncodeResponse = (request: AuthorizationRequest, answer: Answer) => Uint8Array
+export type EncodeResponse = (request: AuthorizationRequest, answer: Answer) => Promise<Uint8Array>
 
 /**
  * Makes user JWTs: `jti` is the id of the decision, `iat` its time. The account is named by `aud` in
  * server-configuration mode and by `issuer_account` in operator mode, where nats-server does not look at `aud`. Subjects
  * are checked again, since nats-server drops a deny entry that it cannot parse and takes empty lists for full access;
- * the encoded JWT is read back and compared. Its signature is not verified again: nats-server refuses a bad one. Throws
- * `TypeError` on what no correct decision contains, `RangeError` when the JWT is too large.
+ * the encoded JWT is read back and compared. Its signature is not verified again: nats-server refuses a bad one. Rejects
+ * with `TypeError` on what no correct decision contains, `RangeError` when the JWT is too large.
  *
  * The permissions are always written out. A scoped signing key, which would replace them by its template, is therefore
  * refused by nats-server: the template lies in the account JWT and may change after the decision is on record.
  */
 export function createUserJwtIssuer(signers: Signers): UserJwtIssuer {
   return {
-    issue(allow, request, userName) {
+    async issue(allow, request, userName) {
       const signer = signers.ofUserJwt(request, allow.account)
       const claims = userClaims(allow, request, userName, signer)
-      const userJwt = encodeJwt(claims, signer.key)
+      const userJwt = await encodeJwt(claims, signer.key)
       const readBack = parseJwt(Buffer.from(userJwt, 'latin1'))
       if (!isDeepStrictEqual(readBack?.claims, claims))
         throw new TypeError('the user JWT does not say what was decided')
@@ -43,7 +43,7 @@ export function createUserJwtIssuer(signers: Signers): UserJwtIssuer {
  * see `Seal`.
  */
 export function createResponseEncoder(signers: Signers, clock: Pick<Clock, 'nowMs'>): EncodeResponse {
-  return (request, answer) => {
+  return async (request, answer) => {
     const { key, issuerAccount } = signers.ofResponse(request)
     const claims = {
       sub: request.userNkey,
@@ -56,7 +56,7 @@ export function createResponseEncoder(signers: Signers, clock: Pick<Clock, 'nowM
         version: CLAIMS_VERSION,
       },
     }
-    return Buffer.from(encodeJwt(claims, key), 'latin1')
+    return Buffer.from(await encodeJwt(claims, key), 'latin1')
   }
 }
 

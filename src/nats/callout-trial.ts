@@ -132,7 +132,7 @@ const MEMBERSHIPS = 8
  */
 export async function tryCalloutAlone(options: SelfTrialOptions): Promise<SelfTrial> {
   const { connection, queue, name } = options
-  let overheard: Overheard | undefined
+  let heard: Promise<Overheard> | undefined
   let refusedBy: SelfTrial['refusedBy']
   const statuses = connection.status()
   void (async () => {
@@ -148,14 +148,15 @@ export async function tryCalloutAlone(options: SelfTrialOptions): Promise<SelfTr
     connection.subscribe(CALLOUT_SUBJECT, {
       queue,
       callback: (error, message) => {
-        if (error !== null || overheard !== undefined) return
-        overheard = answerOwn(message, name, options)
+        if (error !== null || heard !== undefined) return
+        heard = answerOwn(message, name, options)
         leave()
       },
     }),
   )
   await connection.flush()
   const result = await knock(options)
+  const overheard = await heard
   leave()
   await connection.flush()
   await new Promise(setImmediate)
@@ -166,10 +167,10 @@ export async function tryCalloutAlone(options: SelfTrialOptions): Promise<SelfTr
   }
 }
 
-function answerOwn(message: Msg, name: string, { decode, encode, xkeys }: SelfTrialOptions): Overheard {
+async function answerOwn(message: Msg, name: string, { decode, encode, xkeys }: SelfTrialOptions): Promise<Overheard> {
   const serverXKey = message.headers?.get(SERVER_XKEY_HEADER)
   const sealed = isSealed(message.data)
-  const decoded = decode(message.data, serverXKey === '' ? undefined : serverXKey)
+  const decoded = await decode(message.data, serverXKey === '' ? undefined : serverXKey)
   if ('aborted' in decoded) {
     const issuerKey = issuerKeyOf(message.data, serverXKey ?? '', xkeys)
     return { aborted: decoded.aborted, sealed, answered: false, ...(issuerKey === undefined ? {} : { issuerKey }) }
@@ -177,7 +178,7 @@ function answerOwn(message: Msg, name: string, { decode, encode, xkeys }: SelfTr
   const { request, seal } = decoded
   const answered = request.client.name === name
   if (answered) {
-    const response = encode(request, { deny: 'callout doctor' })
+    const response = await encode(request, { deny: 'callout doctor' })
     message.respond(seal === undefined ? response : seal(response))
   }
   return { sealed, answered, issuerKey: request.issuerKey }

@@ -43,8 +43,8 @@ export const KICK_WITHIN_MS = 400
 export function createResponder(options: ResponderOptions): (asked: Asked) => Respond {
   const { connection, isConnected, encode, denials, answerWithinMs, clock, events } = options
 
-  function reply({ request, seal, reply: subject, receivedAtMs }: Asked, answer: Answer): Delivery {
-    const plain = encode(request, answer)
+  async function reply({ request, seal, reply: subject, receivedAtMs }: Asked, answer: Answer): Promise<Delivery> {
+    const plain = await encode(request, answer)
     const response = seal === undefined ? plain : seal(plain)
     if (clock.monotonicMs() - receivedAtMs >= answerWithinMs) return 'late'
     if (!isConnected()) return 'failed'
@@ -68,14 +68,14 @@ export function createResponder(options: ResponderOptions): (asked: Asked) => Re
     return 'disconnected'
   }
 
-  function answer(asked: Asked, answer: Answer | Unavailable): Delivery | Promise<Delivery> {
+  async function answer(asked: Asked, answer: Answer | Unavailable): Promise<Delivery> {
     const { mode, kick } = denials
     if ('unavailable' in answer) {
       const { unavailable: text } = answer
       return kick === undefined ? reply(asked, { deny: text }) : disconnect(asked, kick, text)
     }
     if ('deny' in answer && mode === 'drop') return 'dropped'
-    const delivery = reply(asked, answer)
+    const delivery = await reply(asked, answer)
     if (delivery === 'late' && 'allow' in answer && kick !== undefined) void kickFor(asked, kick)
     return delivery
   }

@@ -5,10 +5,11 @@ import type { Clock } from './ports.ts'
 
 export interface AdmissionOptions<Item> {
   /**
-   * Begins work on an item and settles when it is done; undefined when it was no work at all. What runs before the
-   * first wait must be short: it holds the reader of the connection.
+   * Begins work on an item and settles when it is done; resolves with whether it was work at all. What turns out to be
+   * none says nothing about how long work takes. What runs before the first wait must be short: it holds the reader of
+   * the connection.
    */
-  readonly start: (item: Item, receivedAtMs: number) => Promise<void> | undefined
+  readonly start: (item: Item, receivedAtMs: number) => Promise<boolean>
   /** Refuses an item that cannot be answered in time, as cheaply as it can. Must not throw. */
   readonly shed: (item: Item, receivedAtMs: number) => void
   /** As many at once as do good, at most so many. */
@@ -131,17 +132,17 @@ export class Admission<Item> {
     const inOrder = oldest !== undefined && nowMs - oldest.receivedAtMs < deadlineMs * FAIR_SHARE
     const next = inOrder ? this.#takeOldest() : this.#takeNewest()
     if (next === undefined) return
-    const work = start(next.item, next.receivedAtMs)
-    if (work === undefined) return
     this.#inFlight += 1
-    const settled = (): void => {
-      this.#durations.add(clock.monotonicMs() - nowMs)
-      this.#limit.adapt(this.#durations.ms, this.#inFlight)
+    const settled = (wasWork: boolean): void => {
+      if (wasWork) {
+        this.#durations.add(clock.monotonicMs() - nowMs)
+        this.#limit.adapt(this.#durations.ms, this.#inFlight)
+      }
       this.#inFlight -= 1
       this.#report()
       this.#schedule()
     }
-    work.then(settled, settled)
+    start(next.item, next.receivedAtMs).then(settled, () => settled(true))
   }
 
   #shedOldest(): void {

@@ -118,7 +118,7 @@ export class Authorizer implements RequestHandler {
     try {
       const decision = await this.#decide(attempt)
       if (decision.outcome === 'deny') return { decision }
-      const userJwt = this.#timed(attempt, 'sign', () => this.#sign(attempt, decision))
+      const userJwt = await this.#timed(attempt, 'sign', () => this.#sign(attempt, decision))
       return { decision, userJwt }
     } catch (error) {
       this.#options.events.unexpected('authorizer', error)
@@ -188,16 +188,16 @@ export class Authorizer implements RequestHandler {
     }
   }
 
-  #timed<T>(attempt: Attempt, stage: Stage, run: () => T): T {
+  async #timed<T>(attempt: Attempt, stage: Stage, run: () => T | Promise<T>): Promise<T> {
     const startedMs = this.#options.clock.monotonicMs()
     try {
-      return run()
+      return await run()
     } finally {
       attempt.durations[stage] = this.#options.clock.monotonicMs() - startedMs
     }
   }
 
-  #sign(attempt: Attempt, allow: Allow): string {
+  #sign(attempt: Attempt, allow: Allow): Promise<string> {
     if (attempt.identity === undefined) throw new TypeError('an allow without an identity')
     return this.#options.userJwtIssuer.issue(allow, attempt.request, principalOf(attempt.identity))
   }

@@ -67,9 +67,9 @@ export interface DecisionLog {
   append(entries: readonly AuditEntry[], deadlineMs: DeadlineMs): Promise<void>
 }
 
-/** Makes the signed user JWT of an allow and checks it before returning. Throws only on a bug. Pure CPU. */
+/** Makes the signed user JWT of an allow and checks it before returning. Rejects only on a bug. Pure CPU, part of it on another thread. */
 export interface UserJwtIssuer {
-  issue(allow: Allow, request: AuthorizationRequest, userName: string): string
+  issue(allow: Allow, request: AuthorizationRequest, userName: string): Promise<string>
 }
 
 /** What nats-server is told: the user JWT of an admission, or `reason decision-id` of a refusal, nothing more. */

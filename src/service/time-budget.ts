@@ -1,7 +1,10 @@
-/** Keeps one kind of work to a share of the time of the thread. */
+/** Keeps one kind of work to a share of the time that passes. */
 export interface TimeBudget {
-  /** Runs `work` and charges for what it took. Only to be called while `left`. */
-  spend<T>(work: () => T): T
+  /**
+   * Runs `work` and charges for what it took, and for the `laterMs` that it is known to take after it has returned. Only
+   * to be called while `left`.
+   */
+  spend<T>(work: () => T, laterMs?: number): T
   /** Whether there is time left to spend. */
   readonly left: boolean
 }
@@ -25,12 +28,12 @@ export function createTimeBudget({ share, savedMsMax, monotonicMs }: TimeBudgetO
     return nowMs
   }
   return {
-    spend(work) {
+    spend(work, laterMs = 0) {
       const startedMs = settle()
       try {
         return work()
       } finally {
-        savedMs -= monotonicMs() - startedMs
+        savedMs -= monotonicMs() - startedMs + laterMs
       }
     },
     get left() {

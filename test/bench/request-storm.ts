@@ -32,7 +32,7 @@ interface Asked {
 
 async function prepare(task: RequestTask, attempts: number): Promise<Attempt> {
   const server = aServer(task)
-  const requests = Array.from({ length: attempts }, (_, index) => server.request(index))
+  const requests = await Promise.all(Array.from({ length: attempts }, (_, index) => server.request(index)))
   const connection = await connect({ servers: task.url, user: task.user, pass: task.password, reconnect: false })
   const waiting = new Map<string, Asked>()
   connection.subscribe(`${INBOX}.*`, {
@@ -57,13 +57,13 @@ async function prepare(task: RequestTask, attempts: number): Promise<Attempt> {
 
 interface Server {
   readonly headers: { readonly headers?: MsgHdrs }
-  request(index: number): Uint8Array
+  request(index: number): Promise<Uint8Array>
   isAdmission(message: Msg): boolean
 }
 
 /** Keys of one server and what it does with them, as in nats-server `server/auth_callout.go`. */
 function aServer({ issuer, xkey: recipient, tokens }: RequestTask): Server {
-  const key = signerOf(createServer(), 'server')
+  const key = signerOf(createServer())
   const xkey = anXKey().key
   const sealed = headers()
   sealed.set(SERVER_XKEY_HEADER, xkey.publicKey)
@@ -71,11 +71,11 @@ function aServer({ issuer, xkey: recipient, tokens }: RequestTask): Server {
   const server_id = recipient === undefined ? id : { ...id, xkey: xkey.publicKey }
   return {
     headers: recipient === undefined ? {} : { headers: sealed },
-    request(index) {
+    async request(index) {
       const user_nkey = userNkey(randomBytes(32))
       const iat = Math.floor(Date.now() / 1000)
       const plain = Buffer.from(
-        encodeJwt(
+        await encodeJwt(
           {
             aud: 'nats-authorization-request',
             exp: iat + 2,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { connect } from '@nats-io/transport-node'
+import { connect, type Msg } from '@nats-io/transport-node'
 import { createRequestDecoder } from '../../src/nats/authorization-request.ts'
 import { createResponseEncoder, createUserJwtIssuer } from '../../src/nats/authorization-response.ts'
 import { serverConfigurationSigners } from '../../src/nats/signers.ts'
@@ -41,28 +41,32 @@ connection.subscribe(CALLOUT_SUBJECT, {
   queue: 'callout',
   callback: (error, message) => {
     if (error !== null) throw error
-    const decoded = decode(message.data, message.headers?.get('Nats-Server-Xkey'))
-    if ('aborted' in decoded) return
-    const allow = userJwts.issue(
-      {
-        id: `decision-${(decisions += 1)}`,
-        decidedAtMs: clock.nowMs(),
-        outcome: 'allow',
-        account: 'APP',
-        permissions: {
-          publish: { allow: ['events.bench.>'], deny: [] },
-          subscribe: { allow: ['_INBOX.bench.>', 'requests.bench.* workers'], deny: [] },
-        },
-        expiresAt: Math.floor(clock.nowMs() / 1000) + 3600,
-        grantIds: [],
-        skippedGrants: [],
-      },
-      decoded.request,
-      'client:local:bench',
-    )
-    const plain = encode(decoded.request, { allow })
-    message.respond(decoded.seal?.(plain) ?? plain)
+    void answer(message)
   },
 })
 await connection.flush()
 process.stdout.write('ready\n')
+
+async function answer(message: Msg): Promise<void> {
+  const decoded = await decode(message.data, message.headers?.get('Nats-Server-Xkey'))
+  if ('aborted' in decoded) return
+  const allow = await userJwts.issue(
+    {
+      id: `decision-${(decisions += 1)}`,
+      decidedAtMs: clock.nowMs(),
+      outcome: 'allow',
+      account: 'APP',
+      permissions: {
+        publish: { allow: ['events.bench.>'], deny: [] },
+        subscribe: { allow: ['_INBOX.bench.>', 'requests.bench.* workers'], deny: [] },
+      },
+      expiresAt: Math.floor(clock.nowMs() / 1000) + 3600,
+      grantIds: [],
+      skippedGrants: [],
+    },
+    decoded.request,
+    'client:local:bench',
+  )
+  const plain = await encode(decoded.request, { allow })
+  message.respond(decoded.seal?.(plain) ?? plain)
+}

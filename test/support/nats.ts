@@ -1,4 +1,5 @@
 import { createPublicKey, randomUUID, sign } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createAccount, createCurve, createServer, createUser } from '@nats-io/nkeys'
 import type { KeyPair } from '@nats-io/nkeys'
@@ -10,13 +11,13 @@ import type { AuthorizationRequest } from '../../src/core/request.ts'
 import { createRequestDecoder } from '../../src/nats/authorization-request.ts'
 import { createResponseEncoder, createUserJwtIssuer } from '../../src/nats/authorization-response.ts'
 import { serverConfigurationSigners, type Signers } from '../../src/nats/signers.ts'
+import type { Delivery } from '../../src/service/events.ts'
 import type { Answer, Respond } from '../../src/service/ports.ts'
 import { CalloutEndpoint } from '../../src/nats/callout-endpoint.ts'
 import { NatsLink } from '../../src/nats/connection.ts'
 import type { NatsCredentials } from '../../src/nats/connection.ts'
 import { createSigningKey, createXKey } from '../../src/nats/keys.ts'
 import type { SigningKey, XKey } from '../../src/nats/keys.ts'
-import { encodeJwt } from '../../src/nats/jwt.ts'
 import type { DenialOptions } from '../../src/nats/responder.ts'
 import type { JwtClaims } from '../../src/nats/jwt.ts'
 import { decodeSeed, importSeed } from '../../src/nats/nkey.ts'
@@ -52,11 +53,21 @@ export function aUserNkey(): string {
 }
 
 /** Signs natively with any kind of nkey, also with those that the service itself never holds. */
-export function signerOf(pair: KeyPair, kind: 'account' | 'server' | 'user'): SigningKey {
-  const raw = decodeSeed(kind, seedOf(pair))
-  if (raw === undefined) throw new TypeError('not a seed of that kind')
-  const privateKey = importSeed(raw)
-  return { publicKey: pair.getPublicKey(), sign: (data) => sign(null, data, privateKey) }
+export function signerOf(pair: KeyPair): SigningKey {
+  const privateKey = privateKeyOf(pair)
+  return { publicKey: pair.getPublicKey(), sign: (data) => Promise.resolve(sign(null, data, privateKey)) }
+}
+
+/** Signs at once. */
+export function signNow(data: string, pair: KeyPair): Buffer {
+  return sign(null, Buffer.from(data, 'latin1'), privateKeyOf(pair))
+}
+
+/** A JWT of these claims, written down without our codec; `iss` is the signer. */
+export function forgeJwt(claims: JwtClaims, pair: KeyPair): string {
+  const segment = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const signed = `${segment({ typ: 'JWT', alg: 'ed25519-nkey' })}.${segment({ ...claims, iss: pair.getPublicKey() })}`
+  return `${signed}.${signNow(signed, pair).toString('base64url')}`
 }
 
 /** A change of request claims: keys given replace, at every depth; `undefined` removes. */
@@ -76,13 +87,14 @@ export interface RequestForge {
 }
 
 export function aForge(issuerKey: string): RequestForge {
-  const key = signerOf(createServer(), 'server')
+  const pair = createServer()
+  const id = pair.getPublicKey()
   const xkey = anXKey()
-  const claims = (change: ClaimsChange = {}): JwtClaims => merge(genuineClaims(key.publicKey, issuerKey), change)
-  const encode = (value: JwtClaims): Buffer => Buffer.from(encodeJwt(value, key), 'latin1')
+  const claims = (change: ClaimsChange = {}): JwtClaims => merge(genuineClaims(id, issuerKey), change)
+  const encode = (value: JwtClaims): Buffer => Buffer.from(forgeJwt(value, pair), 'latin1')
   const request = (change: ClaimsChange = {}): Buffer => encode(claims(change))
   return {
-    id: key.publicKey,
+    id,
     xkey,
     claims,
     encode,
@@ -129,11 +141,19 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 /** A second opinion on public keys: derived by node:crypto alone. */
 export function rawPublicKey(seed: string): Buffer {
+  const jwk = createPublicKey(importAnySeed(seed)).export({ format: 'jwk' })
+  return Buffer.from(jwk.x ?? '', 'base64url')
+}
+
+function privateKeyOf(pair: KeyPair): KeyObject {
+  return importAnySeed(seedOf(pair))
+}
+
+function importAnySeed(seed: string): KeyObject {
   const kind = seed.startsWith('SA') ? 'account' : seed.startsWith('SN') ? 'server' : 'user'
   const raw = decodeSeed(kind, seed)
   if (raw === undefined) throw new TypeError('not a seed')
-  const jwk = createPublicKey(importSeed(raw)).export({ format: 'jwk' })
-  return Buffer.from(jwk.x ?? '', 'base64url')
+  return importSeed(raw)
 }
 
 /** What a test lets the service say to a request. */
@@ -192,9 +212,11 @@ export function calloutConfig(options: CalloutServerOptions): string {
     }`
 }
 
-export type ScriptedHandler = (request: AuthorizationRequest, respond: Respond, allow: Allowing) => void | Promise<void>
+/** A request counts as in flight until the script has ended and all that it said is told. */
+export type ScriptedHandler = (request: AuthorizationRequest, say: Say, allow: Allowing) => void | Promise<void>
+export type Say = (answer: Parameters<Respond>[0] | Promise<Answer>) => Promise<Delivery>
 /** Signs a user JWT for the request. */
-export type Allowing = (script?: Script) => Answer
+export type Allowing = (script?: Script) => Promise<Answer>
 
 export interface ServiceOptions {
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
@@ -251,12 +273,19 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       async shed(_request, _arrival, respond) {
         await respond({ unavailable: 'overloaded' })
       },
-      handle(request, _arrival, respond) {
+      async handle(request, _arrival, respond) {
         requests.push(request)
-        const allow: Allowing = (script = {}) => ({
-          allow: userJwts.issue(anAllow(script), request, script.userName ?? 'corp:alice'),
+        const said: Promise<Delivery>[] = []
+        const say: Say = (answer) => {
+          const delivery = Promise.resolve(answer).then(respond)
+          said.push(delivery)
+          return delivery
+        }
+        const allow: Allowing = async (script = {}) => ({
+          allow: await userJwts.issue(anAllow(script), request, script.userName ?? 'corp:alice'),
         })
-        return Promise.resolve(options.handler(request, respond, allow))
+        await options.handler(request, say, allow)
+        await Promise.all(said)
       },
     },
     answerWithinMs: options.answerWithinMs ?? 10_000,

@@ -86,10 +86,10 @@ export function signersOf(
   { issuer = 'signing', accounts = 'signing' }: SigningChoice = {},
 ): Signers {
   const issuerPair = issuer === 'identity' ? keys.calloutAccount : keys.issuer
-  const callout = { publicKey: keys.calloutAccount.getPublicKey(), key: signerOf(issuerPair, 'account') }
+  const callout = { publicKey: keys.calloutAccount.getPublicKey(), key: signerOf(issuerPair) }
   const ofAccounts = [...keys.accounts].map(([name, pairs]): [string, AccountSigner] => [
     name,
-    { publicKey: pairs.identity.getPublicKey(), key: signerOf(pairs[accounts], 'account') },
+    { publicKey: pairs.identity.getPublicKey(), key: signerOf(pairs[accounts]) },
   ])
   return operatorSigners(callout, new Map(ofAccounts))
 }

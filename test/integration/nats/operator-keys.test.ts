@@ -6,16 +6,15 @@ import { encodeOperator, newScopedSigner } from '@nats-io/jwt'
 import { createOperator, type KeyPair } from '@nats-io/nkeys'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { JWTS_CONFIG_FILE } from '../../../src/dev/nats-mode.ts'
-import { encodeJwt } from '../../../src/nats/jwt.ts'
 import { createXKey } from '../../../src/nats/keys.ts'
 import type { AuthorizationRequest } from '../../../src/core/request.ts'
 import type { Answer } from '../../../src/service/ports.ts'
-import { connectClient, seedOf, signerOf, startService, until, type Allowing } from '../../support/nats.ts'
+import { connectClient, forgeJwt, seedOf, startService, until, type Allowing } from '../../support/nats.ts'
 import { signersOf, startOperatorServer, type OperatorServer } from '../../support/operator.ts'
 
 const USER_INFO = '$SYS.REQ.USER.INFO'
 
-type Answering = (request: AuthorizationRequest, allow: Allowing) => Answer
+type Answering = (request: AuthorizationRequest, allow: Allowing) => Answer | Promise<Answer>
 
 function serve({ keys, jwts, nats }: OperatorServer, answering: Answering = (_request, allow) => allow()) {
   return startService({
@@ -36,12 +35,14 @@ suite('a scoped signing key', () => {
   /** A decision as a scoped key wants it: without the permissions that were decided. */
   function withoutPermissions({ keys }: OperatorServer): Answering {
     const account = keys.accounts.get('APP') ?? assert.fail()
-    const signer = signerOf(account.signing, 'account')
     return (request) => {
       const nats = { type: 'user', version: 2, issuer_account: account.identity.getPublicKey() }
       const now = Math.floor(Date.now() / 1000)
       return {
-        allow: encodeJwt({ jti: 'd1', sub: request.userNkey, name: 'alice', iat: now, exp: now + 60, nats }, signer),
+        allow: forgeJwt(
+          { jti: 'd1', sub: request.userNkey, name: 'alice', iat: now, exp: now + 60, nats },
+          account.signing,
+        ),
       }
     }
   }

@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { KeyObject } from 'node:crypto'
 import { decode, encodeAuthorizationResponse, encodeUser } from '@nats-io/jwt'
 import { createAccount, createServer } from '@nats-io/nkeys'
 import fc from 'fast-check'
-import { JWT_BYTES_MAX, decodeJwt, encodeJwt, parseJwt } from '../../../src/nats/jwt.ts'
-import { createServerKeys, decodePublicNkey, importPublicKey } from '../../../src/nats/nkey.ts'
-import { aUserNkey, anIssuer, signerOf } from '../../support/nats.ts'
+import { JWT_BYTES_MAX, encodeJwt, isSignedBy, parseJwt } from '../../../src/nats/jwt.ts'
+import type { JwtClaims } from '../../../src/nats/jwt.ts'
+import { decodePublicNkey, importPublicKey } from '../../../src/nats/nkey.ts'
+import { aUserNkey, anIssuer, signNow } from '../../support/nats.ts'
 
 const issuer = anIssuer()
 
-function accountKey(nkey: string): KeyObject | undefined {
-  const raw = decodePublicNkey('account', nkey)
-  return raw === undefined ? undefined : importPublicKey(raw)
-}
-
-function decodeText(text: string | Buffer) {
-  return decodeJwt(Buffer.from(text), accountKey)
+/** The claims, if the account that they name as the issuer signed them. */
+async function decodeText(text: string | Buffer): Promise<JwtClaims | undefined> {
+  const parsed = parseJwt(Buffer.from(text))
+  const raw = decodePublicNkey('account', String(parsed?.claims['iss']))
+  if (parsed === undefined || raw === undefined) return undefined
+  return (await isSignedBy(importPublicKey(raw), parsed)) ? parsed.claims : undefined
 }
 
 const encodeSegment = (content: string | Uint8Array): string => Buffer.from(content).toString('base64url')
@@ -26,7 +25,7 @@ const HEADER = encodeSegment('{"typ":"JWT","alg":"ed25519-nkey"}')
 /** A JWT of any segments under a correct signature. */
 function signedJwt(header: string, claims: string): string {
   const signed = `${header}.${claims}`
-  return `${signed}.${encodeSegment(issuer.key.sign(Buffer.from(signed)))}`
+  return `${signed}.${encodeSegment(signNow(signed, issuer.pair))}`
 }
 
 function withClaimsText(json: string | Uint8Array): string {
@@ -42,35 +41,34 @@ function withName(bytes: readonly number[]): Buffer {
 }
 
 suite('a JWT that we encode', () => {
-  test('decodes to the claims that went in, whatever they are', () => {
-    fc.assert(
-      fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue()), (claims) => {
+  test('decodes to the claims that went in, whatever they are', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue()), async (claims) => {
         const expected: unknown = JSON.parse(JSON.stringify({ ...claims, iss: issuer.key.publicKey }))
-        const decoded = decodeText(encodeJwt(claims, issuer.key))
-        assert.deepEqual(decoded, { claims: expected })
+        assert.deepEqual(await decodeText(await encodeJwt(claims, issuer.key)), expected)
       }),
       { examples: [[{ name: 'José 東京 \u{1F511}', __proto__: null }], [JSON.parse('{"__proto__":{"iss":"A"}}')]] },
     )
   })
 
-  test('is signed in the name of its key, whatever "iss" the claims bring', () => {
-    const decoded = decodeText(encodeJwt({ iss: createAccount().getPublicKey() }, issuer.key))
-    assert.deepEqual(decoded, { claims: { iss: issuer.key.publicKey } })
+  test('is signed in the name of its key, whatever "iss" the claims bring', async () => {
+    const jwt = await encodeJwt({ iss: createAccount().getPublicKey() }, issuer.key)
+    assert.deepEqual(await decodeText(jwt), { iss: issuer.key.publicKey })
   })
 
-  test('decodes with @nats-io/jwt when it is ASCII', () => {
+  test('decodes with @nats-io/jwt when it is ASCII', async () => {
     const ascii = fc.string({ unit: 'grapheme-ascii' })
-    fc.assert(
-      fc.property(fc.dictionary(ascii, fc.oneof(ascii, fc.integer(), fc.array(ascii))), (claims) => {
-        const encoded = encodeJwt(claims, issuer.key)
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(ascii, fc.oneof(ascii, fc.integer(), fc.array(ascii))), async (claims) => {
+        const encoded = await encodeJwt(claims, issuer.key)
         assert.deepEqual(decode(encoded), JSON.parse(JSON.stringify({ ...claims, iss: issuer.key.publicKey })))
       }),
       { numRuns: 20 },
     )
   })
 
-  test('does not exceed what nats-server takes', () => {
-    assert.throws(() => encodeJwt({ name: 'x'.repeat(JWT_BYTES_MAX) }, issuer.key), RangeError)
+  test('does not exceed what nats-server takes', async () => {
+    await assert.rejects(encodeJwt({ name: 'x'.repeat(JWT_BYTES_MAX) }, issuer.key), RangeError)
   })
 })
 
@@ -78,8 +76,7 @@ suite('a JWT of @nats-io/jwt', () => {
   test('for a user decodes to the same claims', async () => {
     const user = aUserNkey()
     const theirs = await encodeUser('alice', user, issuer.pair, { pub: { allow: ['a'], deny: [] } }, { aud: 'APP' })
-    const decoded = decodeText(theirs)
-    assert.deepEqual(decoded, { claims: decode(theirs) })
+    assert.deepEqual(await decodeText(theirs), decode(theirs))
   })
 
   test('that answers a request decodes to the same claims', async () => {
@@ -90,7 +87,7 @@ suite('a JWT of @nats-io/jwt', () => {
       { error: 'no' },
       {},
     )
-    assert.deepEqual(decodeText(theirs), { claims: decode(theirs) })
+    assert.deepEqual(await decodeText(theirs), decode(theirs))
   })
 })
 
@@ -98,7 +95,7 @@ suite('a JWT is malformed', () => {
   const malformed: Readonly<Record<string, string | Buffer>> = {
     'when it is empty': '',
     'with two segments': `${HEADER}.${encodeSegment(CLAIMS)}`,
-    'with four segments': `${encodeJwt({}, issuer.key)}.`,
+    'with four segments': `${withClaimsText(CLAIMS)}.`,
     'with an empty header': signedJwt('', encodeSegment(CLAIMS)),
     'with empty claims': signedJwt(HEADER, ''),
     'with claims that are an array': withClaimsText('[]'),
@@ -107,8 +104,6 @@ suite('a JWT is malformed', () => {
     'with claims that are not UTF-8': withClaimsText(withName([0xff])),
     'with an overlong UTF-8 form': withClaimsText(withName([0xc0, 0xbf])),
     'with a byte order mark': withClaimsText(`\uFEFF${CLAIMS}`),
-    'without an issuer': withClaimsText('{}'),
-    'with an issuer that is not a string': withClaimsText('{"iss":["A"]}'),
     'with claims nested beyond measure': withClaimsText('['.repeat(200_000)),
     'with a header of another type': signedJwt(
       encodeSegment('{"typ":"jwt","alg":"ed25519-nkey"}'),
@@ -130,14 +125,14 @@ suite('a JWT is malformed', () => {
   }
   for (const [title, text] of Object.entries(malformed)) {
     test(title, () => {
-      assert.deepEqual(decodeText(text), { defect: 'malformed' })
+      assert.equal(parseJwt(Buffer.from(text)), undefined)
     })
   }
 
   test('for no other reason than those', () => {
     const iss = issuer.key.publicKey
-    assert.deepEqual(decodeText(withClaimsText(CLAIMS)), { claims: { iss } })
-    assert.deepEqual(decodeText(withClaimsText(withName([0xc3, 0xa9]))), { claims: { iss, name: 'é' } })
+    assert.deepEqual(parseJwt(Buffer.from(withClaimsText(CLAIMS)))?.claims, { iss })
+    assert.deepEqual(parseJwt(Buffer.from(withClaimsText(withName([0xc3, 0xa9]))))?.claims, { iss, name: 'é' })
   })
 
   test('in any spelling of base64url but the canonical one', () => {
@@ -172,33 +167,26 @@ suite('a JWT is malformed', () => {
 })
 
 suite('the signature of a JWT', () => {
-  test('must be of the key that "iss" names', () => {
-    const other = anIssuer()
-    const text = withClaimsText(JSON.stringify({ iss: other.key.publicKey }))
-    assert.deepEqual(decodeText(text), { defect: 'signature_invalid' })
+  test('must be of the key that it is held against', async () => {
+    const parsed = parseJwt(Buffer.from(withClaimsText(CLAIMS)))
+    const raw = decodePublicNkey('account', anIssuer().key.publicKey)
+    assert.ok(parsed !== undefined && raw !== undefined)
+    assert.equal(await isSignedBy(importPublicKey(raw), parsed), false)
   })
 
-  test('is not looked at when "iss" is a key of another kind', () => {
-    const server = signerOf(createServer(), 'server')
-    assert.deepEqual(decodeText(encodeJwt({}, server)), { defect: 'issuer_invalid' })
-    assert.deepEqual(decodeJwt(Buffer.from(encodeJwt({}, issuer.key)), createServerKeys()), {
-      defect: 'issuer_invalid',
-    })
-  })
-
-  test('covers header and claims: no JWT with any one bit changed is accepted', () => {
-    const genuine = Buffer.from(encodeJwt({ name: 'José 東京', n: 1 }, issuer.key))
+  test('covers header and claims: no JWT with any one bit changed is accepted', async () => {
+    const genuine = Buffer.from(await encodeJwt({ name: 'José 東京', n: 1 }, issuer.key))
     for (let at = 0; at < genuine.length; at++) {
       for (let bit = 0; bit < 8; bit++) {
         const changed = Buffer.from(genuine)
         changed[at] = (changed[at] ?? 0) ^ (1 << bit)
-        assert.ok('defect' in decodeText(changed), `bit ${bit} of byte ${at}`)
+        assert.equal(await decodeText(changed), undefined, `bit ${bit} of byte ${at}`)
       }
     }
   })
 })
 
-test('no input makes the decoder throw', () => {
+test('no input makes the parser throw', () => {
   const part = fc.oneof(fc.base64String(), fc.string(), fc.json().map(encodeSegment), fc.constant(HEADER))
   fc.assert(
     fc.property(
@@ -207,7 +195,7 @@ test('no input makes the decoder throw', () => {
         fc.array(part).map((parts) => Buffer.from(parts.join('.'))),
       ),
       (bytes) => {
-        assert.ok('defect' in decodeJwt(bytes, accountKey))
+        assert.equal(parseJwt(bytes), undefined)
       },
     ),
   )

@@ -8,10 +8,10 @@ import { anIssuer, anXKey, seedOf } from '../../support/nats.ts'
 const MESSAGE = Buffer.from('José 東京')
 
 suite('an issuer seed', () => {
-  test('gives signatures that @nats-io/nkeys verifies', () => {
+  test('gives signatures that @nats-io/nkeys verifies', async () => {
     const { key, pair } = anIssuer()
     assert.equal(key.publicKey, pair.getPublicKey())
-    assert.ok(pair.verify(MESSAGE, key.sign(MESSAGE)))
+    assert.ok(pair.verify(MESSAGE, await key.sign(MESSAGE)))
   })
 
   test('may be followed by the newline of its file', () => {

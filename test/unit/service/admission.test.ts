@@ -12,8 +12,8 @@ interface Situation {
   readonly admission: Admission<string>
   readonly started: string[]
   readonly shed: string[]
-  /** Ends the work on an item. */
-  readonly finish: (item: string) => Promise<void>
+  /** Ends the work on an item, unless it was none. */
+  readonly finish: (item: string, wasWork?: boolean) => Promise<void>
 }
 
 function aSituation(change: Partial<AdmissionOptions<string>> = {}): Situation {
@@ -21,11 +21,11 @@ function aSituation(change: Partial<AdmissionOptions<string>> = {}): Situation {
   const events = new RecordedEvents()
   const started: string[] = []
   const shed: string[] = []
-  const work = new Map<string, () => void>()
+  const work = new Map<string, (wasWork: boolean) => void>()
   const admission = new Admission<string>({
     start(item) {
       started.push(item)
-      const { promise, resolve } = Promise.withResolvers<void>()
+      const { promise, resolve } = Promise.withResolvers<boolean>()
       work.set(item, resolve)
       return promise
     },
@@ -39,8 +39,8 @@ function aSituation(change: Partial<AdmissionOptions<string>> = {}): Situation {
     events,
     ...change,
   })
-  const finish = async (item: string): Promise<void> => {
-    work.get(item)?.()
+  const finish = async (item: string, wasWork = true): Promise<void> => {
+    work.get(item)?.(wasWork)
     await settled()
     await settled()
   }
@@ -67,12 +67,22 @@ suite('admission', () => {
     assert.deepEqual(situation.started, ['a', 'b', 'c'])
   })
 
-  test('gives no place to what turns out to be no request', async () => {
-    const started: string[] = []
-    const situation = aSituation({ start: (item) => void started.push(item) })
-    await offer(situation, 'a', 'b')
-    assert.deepEqual(started, ['a', 'b'])
-    assert.equal(situation.admission.inFlight, 0)
+  test('gives the place of what turns out to be no request to the next', async () => {
+    const situation = aSituation()
+    await offer(situation, 'forged', 'a')
+    await situation.finish('forged', false)
+    assert.deepEqual([situation.started, situation.admission.inFlight], [['forged', 'a'], 1])
+  })
+
+  test('learns nothing about how long work takes from what turns out to be no request', async () => {
+    const situation = aSituation()
+    await offer(situation, 'forged', 'hangs', 'waits')
+    await situation.clock.advance(400)
+    await situation.finish('forged', false)
+    await situation.clock.advance(DEADLINE_MS - 460)
+    assert.deepEqual(situation.shed, [])
+    await situation.clock.advance(20)
+    assert.equal(situation.shed.length, 1)
   })
 
   test('gives the place of work that failed to the next', async () => {
@@ -175,7 +185,7 @@ suite('admission', () => {
       // Each beginning takes 2 ms of the thread.
       start() {
         clock.pass(2)
-        return undefined
+        return Promise.resolve(true)
       },
       shed() {},
       inFlightMax: 1000,
@@ -202,7 +212,7 @@ test('nothing is started that is late, however much there is to shed', async () 
   const admission = new Admission<number>({
     start(item) {
       started.push(item)
-      return Promise.resolve()
+      return Promise.resolve(true)
     },
     shed(item) {
       shed.push(item)
@@ -236,7 +246,7 @@ suite('at three times the load that it can bear', () => {
           clock.after(20 + (dice % 41), () => {
             if (clock.monotonicMs() - receivedAtMs < DEADLINE_MS) result.inTime += 1
             else result.late += 1
-            resolve()
+            resolve(true)
           })
         }),
       shed() {},

@@ -39,7 +39,7 @@ function aSituation(change: Partial<AuthorizerOptions> = {}): Situation {
       return Promise.resolve()
     }),
     failureLimits: createFailureLimits({ perAddress: 3, perPrincipal: 3, windowMs: 60_000, clock }),
-    userJwtIssuer: { issue: (allow) => `jwt of ${allow.id}` },
+    userJwtIssuer: { issue: (allow) => Promise.resolve(`jwt of ${allow.id}`) },
     clock,
     newDecisionId: () => `id-${(ids += 1)}`,
     random: () => 0,
@@ -112,14 +112,8 @@ suite('a request that is to be allowed', () => {
     )
   })
 
-  test('is denied as internal when signing throws, and the row says so', async () => {
-    const situation = aSituation({
-      userJwtIssuer: {
-        issue() {
-          throw new TypeError('bug')
-        },
-      },
-    })
+  test('is denied as internal when signing fails, and the row says so', async () => {
+    const situation = aSituation({ userJwtIssuer: { issue: () => Promise.reject(new TypeError('bug')) } })
     await handled(situation)
     assert.deepEqual(situation.answers, [{ unavailable: 'internal id-2' }])
     assert.deepEqual(

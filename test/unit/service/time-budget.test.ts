@@ -33,6 +33,14 @@ test('no more than the savings can be saved', () => {
   assert.equal(budget.left, false)
 })
 
+test('what work takes later, where it cannot be measured, is charged at once', () => {
+  const { budget, clock } = aBudget()
+  budget.spend(() => clock.pass(1), 60)
+  assert.equal(budget.left, false)
+  clock.pass(120)
+  assert.equal(budget.left, true)
+})
+
 test('work that throws is charged as well', () => {
   const { budget, clock } = aBudget()
   assert.throws(() =>
