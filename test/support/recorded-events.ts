@@ -18,6 +18,7 @@ export class RecordedEvents implements CalloutEvents {
   unread = 0
   inFlightMax = 0
   waitingMax = 0
+  waiting = 0
   readonly batches: { kind: 'grants' | 'audit'; items: number; failure: string | undefined }[] = []
   readonly keySets: { issuerId: string; failure: string | undefined }[] = []
   readonly introspections: { issuerId: string; result: IntrospectionResult; failure: string | undefined }[] = []
@@ -49,6 +50,7 @@ export class RecordedEvents implements CalloutEvents {
   inFlight(count: number, waiting: number): void {
     this.inFlightMax = Math.max(this.inFlightMax, count)
     this.waitingMax = Math.max(this.waitingMax, waiting)
+    this.waiting = waiting
   }
 
   batchSettled(kind: 'grants' | 'audit', items: number, _durationMs: number, failure: string | undefined): void {

@@ -175,4 +175,27 @@ suite('when more clients come than can be served', () => {
       () => undefined,
     )
   })
+
+  test('as many refusals are under way as may wait, and the rest is refused unread', async () => {
+    await using service = await serve({
+      inFlightMax: 1,
+      answerWithinMs: 400,
+      denials: { mode: 'reply', kick: () => new Promise(() => {}) },
+      handler: () => new Promise(() => {}),
+    })
+    const clients: Promise<unknown>[] = []
+    const comes = (): void => {
+      clients.push(connectClient(server.url, { token: 'a.b.c', timeout: 1500 }).catch(() => undefined))
+    }
+    comes()
+    await until('one is in work', () => service.requests.length === 1)
+    for (let i = 0; i < 8; i += 1) comes()
+    await until('all but one are being refused', () => service.endpoint.inFlight === 9)
+    await until('none of them waits', () => service.events.waiting === 0)
+    assert.equal(service.events.unread, 0)
+    for (let i = 0; i < 3; i += 1) comes()
+    await until('the rest is refused', () => service.events.unread === 3)
+    assert.equal(service.endpoint.inFlight, 9)
+    await Promise.all(clients)
+  })
 })
