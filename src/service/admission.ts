@@ -35,8 +35,6 @@ const REFUSAL_MS = 50
 const ESTIMATE_SHARE_MAX = 0.8
 /** Work that takes a larger share of the deadline is taken for too much work at once. */
 const TARGET_SHARE = 0.3
-/** The estimate of a duration is one that most work stays below. */
-const GENEROSITY = 1.5
 /** While the oldest has waited for a shorter share of the deadline than this, the order of arrival is kept. */
 const FAIR_SHARE = 0.1
 
@@ -156,10 +154,10 @@ export class Admission<Item> {
     return oldest !== undefined && (nowMs >= this.#startBy(oldest) || this.waiting > this.#servable())
   }
 
-  /** So many can be served before their deadline, generously. */
+  /** So many can be served before their deadline, by what most work takes. */
   #servable(): number {
     const roundsLeft = this.#options.deadlineMs / Math.max(this.#durations.ms, 1)
-    return this.#limit.places * Math.max(1, roundsLeft) * GENEROSITY
+    return this.#limit.places * Math.max(1, roundsLeft)
   }
 
   /** If the newest cannot, nobody can. */

@@ -10,7 +10,7 @@ export interface Figure {
 export type Figures = Readonly<Record<string, Figure>>
 
 /** Three digits after the point are finer than any of it repeats. */
-function figure(value: number, unit: string): Figure {
+export function figure(value: number, unit: string): Figure {
   return { value: Math.round(value * 1000) / 1000, unit }
 }
 

@@ -2,7 +2,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { writeTable } from '../../src/cli/table.ts'
 import { benchCodec } from './codec.bench.ts'
-import { figuresOf, figuresOfLoad } from './figure.ts'
+import { figure, figuresOf, figuresOfLoad } from './figure.ts'
 import type { Figures } from './figure.ts'
 import type { Load } from './load.ts'
 import { describeCommit, describeMachine } from './machine.ts'
@@ -24,12 +24,13 @@ const NOTES = [
 ]
 
 /** One of each kind. */
-const QUICK: ReadonlySet<string> = new Set(['serviceSealed', 'endToEnd', 'endToEndAt500'])
+const QUICK: ReadonlySet<string> = new Set(['serviceSealed', 'serviceOverloaded', 'endToEnd', 'endToEndAt500'])
 
 interface Measurement {
   readonly name: string
   readonly what: string
-  readonly run: () => Promise<Figures>
+  /** Gets what was measured before. */
+  readonly run: (before: Readonly<Record<string, Figures>>) => Promise<Figures>
 }
 
 function measurements(quick: boolean): Measurement[] {
@@ -52,6 +53,15 @@ function measurements(quick: boolean): Measurement[] {
       name: 'serviceSealedAt500',
       what: 'the service alone, sealed requests, 500 a second',
       run: async () => figuresOf(await benchService(offered(500), true)),
+    },
+    {
+      name: 'serviceOverloaded',
+      what: 'the service alone, sealed requests, three times as many as it just answered',
+      run: async (before) => {
+        const rate = Math.ceil(3 * (before['serviceSealed']?.['rate']?.value ?? 0))
+        const measured = await benchService(offered(rate), true)
+        return { ...figuresOf(measured), goodput: figure(measured.result.admitted / seconds, '1/s') }
+      },
     },
     {
       name: 'endToEnd',
@@ -94,7 +104,7 @@ async function main(): Promise<void> {
   const figures: Record<string, Figures> = {}
   for (const { name, what, run } of measurements(values.quick)) {
     progress(`${name}: ${what}`)
-    figures[name] = await run()
+    figures[name] = await run(figures)
   }
   const targets = judge(figures)
   const report = { date, commit, machine, quick: values.quick, notes: NOTES, targets, codec, verification, figures }

@@ -32,6 +32,11 @@ export function judge(figures: Readonly<Record<string, Figures>>): Judgement[] {
       ratio(figures['endToEnd']?.['cpuPerDecision.service'], figures['goResponder']?.['cpuPerDecision.peer']),
       (times) => times <= 1,
     ],
+    [
+      'at least 80 % of the highest rate at three times that load',
+      ratio(figures['serviceOverloaded']?.['goodput'], figures['serviceSealed']?.['rate']),
+      (share) => share >= 0.8,
+    ],
     ['at most 300 MiB resident in the service', figures['endToEnd']?.['rssPeak.service'], (mib) => mib <= 300],
   ]
   return aims.flatMap(([aim, measured, isMet]) =>

@@ -96,6 +96,19 @@ suite('a client that is refused for no fault of its own', () => {
     assert.ok((await client.closed()) instanceof errors.AuthorizationError)
   })
 
+  test('is lost for good at the second time also when it was connected in between', async () => {
+    await using _ = await serve({})
+    await using client = await connectDefaultClient()
+    answers.push('unavailable')
+    deliveries.length = 0
+    await dropConnection(client)
+    await until('it is back', () => deliveries.length === 2)
+    await client.flush()
+    answers.push('unavailable')
+    await dropConnection(client)
+    assert.ok((await client.closed()) instanceof errors.AuthorizationError)
+  })
+
   test('is denied when there is no connection to the system account', async () => {
     await using _ = await serve({ denials: { mode: 'reply', kick: kickThrough(undefined) } })
     answers.push('unavailable')
