@@ -12,7 +12,6 @@ import { createXKey, type XKey } from '../nats/keys.ts'
 import { RefusedAllows } from '../nats/refused-allows.ts'
 import type { Signers } from '../nats/signers.ts'
 import type { DenialOptions } from '../nats/responder.ts'
-import { createKick } from '../nats/system-link.ts'
 import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
 import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
 import { Authorizer } from '../service/authorizer.ts'
@@ -29,6 +28,7 @@ import { createEvents } from '../telemetry/events.ts'
 import { HttpEndpoints } from '../telemetry/http.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { connectionName, openSystemAccount, startMember, watchLoop, type SystemAccount } from './member.ts'
 import { createSigners } from './signers.ts'
 import { SERVICE_VERSION } from './version.ts'
 
@@ -89,33 +89,37 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const { servers, queue } = config.nats
   const { login: credentials } = secrets.nats
   const tls = secrets.nats.tls === undefined ? {} : { tls: secrets.nats.tls }
-  const link = stack.use(new NatsLink({ servers, credentials, ...tls, name: `callout ${instanceId}`, clock, events }))
+  const name = connectionName(instanceId)
+  const link = stack.use(new NatsLink({ servers, credentials, ...tls, name, clock, events }))
   probes.push(link.probe)
   const connection = await openUnlessAborted(link, signal)
 
   const signers = createSigners(config, secrets)
+  const system = openSystemAccount({ config, secrets, instanceId, events }, stack)
+  const loop = stack.use(watchLoop())
   const refusedAllows = stack.use(new RefusedAllows({ connection, clock, events }))
-  const endpoint = stack.use(
-    new CalloutEndpoint({
-      connection,
-      isConnected: () => link.connected,
-      queue,
-      decode: createRequestDecoder({ signers, xkeys: xkeysOf(secrets), clock }),
-      encode: createResponseEncoder(signers, clock),
-      denials: { mode: config.deny.mode, ...openSystemLink(options, stack, events) },
-      handler: createAuthorizer(options, {
-        database,
-        verifier,
-        auditWriter,
-        signers,
-        events: followed(events, refusedAllows),
-      }),
-      inFlightMax: config.callout.maxInFlight,
-      answerWithinMs: config.callout.deadlineMs,
-      clock,
-      events,
+  const endpoint = new CalloutEndpoint({
+    connection,
+    isConnected: () => link.connected,
+    queue,
+    decode: createRequestDecoder({ signers, xkeys: xkeysOf(secrets), clock }),
+    encode: createResponseEncoder(signers, clock),
+    denials: denialsOf(config, system),
+    handler: createAuthorizer(options, {
+      database,
+      verifier,
+      auditWriter,
+      signers,
+      events: followed(events, refusedAllows),
     }),
-  )
+    inFlightMax: config.callout.maxInFlight,
+    answerWithinMs: config.callout.deadlineMs,
+    arrivalMs: () => loop.arrivalMs(),
+    clock,
+    events,
+  })
+  startMember({ link, connection, group: endpoint, loop, storeProbe: health.probe, system, instanceId, events }, stack)
+  stack.use(endpoint)
   probes.push(endpoint.probe, refusedAllows.probe)
   const started = stack.move()
   return {
@@ -205,37 +209,9 @@ async function knownSchema(
   }
 }
 
-/** Connects in the background: the service serves without, and then denies where it would have disconnected. */
-function openSystemLink(
-  { config, secrets, instanceId }: ComposeOptions,
-  stack: AsyncDisposableStack,
-  events: CalloutEvents,
-): Pick<DenialOptions, 'kick'> {
-  const { system, tls } = secrets.nats
-  if (system === undefined || config.deny.whenUnavailable === 'reply') return {}
-  const link = stack.use(
-    new NatsLink({
-      servers: config.nats.servers,
-      credentials: system,
-      ...(tls === undefined ? {} : { tls }),
-      name: `callout ${instanceId} system`,
-      clock,
-      events: {
-        natsConnection: (status, detail) => events.systemConnection(status, detail),
-        unexpected: (where, error) => events.unexpected(where, error),
-      },
-    }),
-  )
-  link.open().catch(() => {
-    // Closed before it was open: the service is ending.
-  })
-  return {
-    kick: createKick({
-      connection: () => link.connection,
-      clock,
-      onFault: (error) => events.unexpected('nats.kick', error),
-    }),
-  }
+function denialsOf({ deny }: Config, system: SystemAccount | undefined): DenialOptions {
+  const disconnects = system !== undefined && deny.whenUnavailable === 'disconnect'
+  return { mode: deny.mode, ...(disconnects ? { kick: system.kick } : {}) }
 }
 
 /** A signal ends the attempts to connect; once there is a connection, it has to outlive the signal until all is answered. */

@@ -60,20 +60,20 @@ const NO_LIMITS: NonNullable<Account['limits']> = {
 }
 
 const NANOSECONDS = 1_000_000_000
-/** As the user `auth` of `nats-server.conf`: requests in the queue group, the fate of its answers, one reply to each. */
+/** As the user `auth` of `nats-server.conf`: requests in the queue group, one answer to each, heartbeats, `nats micro`. */
 const SERVICE_PERMISSIONS = {
-  sub: { allow: ['$SYS.REQ.USER.AUTH callout', '$SYS.ACCOUNT.CLIENT.AUTH.ERR'] },
-  pub: { deny: ['>'] },
+  sub: { allow: ['$SYS.REQ.USER.AUTH callout', '$SYS.ACCOUNT.CLIENT.AUTH.ERR', 'callout.heartbeat.*', '$SRV.>'] },
+  pub: { allow: ['callout.heartbeat.*'] },
   resp: { max: 1, ttl: 5 * NANOSECONDS },
 }
-/** Ends connections of clients, and asks what `callout doctor` looks at. */
+/** Ends connections of clients and of frozen members, and asks what `callout doctor` looks at. */
 const SERVICE_SYSTEM_PERMISSIONS = {
   sub: { allow: ['_INBOX.>'] },
   pub: {
     allow: [
       '$SYS.REQ.SERVER.*.KICK',
+      '$SYS.REQ.SERVER.*.CONNZ',
       '$SYS.REQ.SERVER.PING.ACCOUNTZ',
-      '$SYS.REQ.SERVER.PING.CONNZ',
       '$SYS.REQ.SERVER.PING.VARZ',
     ],
   },
@@ -116,7 +116,7 @@ export async function encodeOperatorSetup(keys: OperatorKeys): Promise<OperatorJ
   const account = (name: string, key: KeyPair, claims: Partial<Account> = {}): Promise<string> =>
     encodeAccount(name, key, { limits: NO_LIMITS, ...claims }, { signer: keys.operatorSigning })
   const accounts = new Map([
-    [systemAccount.getPublicKey(), await account('SYS', systemAccount)],
+    [systemAccount.getPublicKey(), await account('SYS', systemAccount, systemClaims(keys))],
     [calloutAccount.getPublicKey(), await account('AUTH', calloutAccount, calloutClaims(keys))],
   ])
   for (const [name, { identity, signing }] of keys.accounts)
@@ -140,10 +140,18 @@ export async function encodeOperatorSetup(keys: OperatorKeys): Promise<OperatorJ
   }
 }
 
+/** What `nats micro ls` asks, as in `nats-server.conf`. */
+const MICRO = { name: 'micro', subject: '$SRV.>', type: 'service' } as const
+
+function systemClaims({ calloutAccount }: OperatorKeys): Partial<Account> {
+  return { imports: [{ ...MICRO, account: calloutAccount.getPublicKey() }] }
+}
+
 /** The claims that make an account the callout account: who is not called out, where answers may place, the xkey. */
 function calloutClaims({ issuer, serviceUser, accounts, xkey }: OperatorKeys): Partial<Account> {
   return {
     signing_keys: [issuer.getPublicKey()],
+    exports: [{ ...MICRO, response_type: 'Stream' }],
     authorization: {
       auth_users: [serviceUser.getPublicKey()],
       allowed_accounts: [...accounts.values()].map(({ identity }) => identity.getPublicKey()),

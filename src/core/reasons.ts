@@ -63,7 +63,7 @@ export function isOnMerits(reason: DenyReason): boolean {
 
 /**
  * Why a message on the callout subject was not answered at all: it is not a genuine authorization request, so nothing in
- * it can be trusted enough to record. Counted under these codes.
+ * it can be trusted enough to record, or it was too late to look at it. Counted under these codes.
  */
 export const ABORT_CODES = {
   request_empty: 'the message has no body',
@@ -80,6 +80,7 @@ export const ABORT_CODES = {
   request_operator_mode: 'nats-server runs in operator mode, but callout.issuer_account is not set',
   request_expired: 'the request lies outside its validity window',
   request_replayed: 'the same request was seen before',
+  request_late: 'the request was read, after a standstill of this process, when nats-server had given up',
 } as const
 
 export type AbortCode = keyof typeof ABORT_CODES

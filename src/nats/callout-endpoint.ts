@@ -4,6 +4,8 @@ import { ABORT_CODES, type AbortCode } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import { Admission } from '../service/admission.ts'
 import type { CalloutEvents, ReadinessCheck, ReadinessProbe } from '../service/events.ts'
+import type { Group } from '../service/member.ts'
+import { TROUBLES, type Trouble } from '../service/membership.ts'
 import type { Arrival, Clock, RequestHandler, Respond } from '../service/ports.ts'
 import { createTimeBudget, type TimeBudget } from '../service/time-budget.ts'
 import { REQUEST_BYTES_MAX, SERVER_XKEY_HEADER } from './authorization-request.ts'
@@ -46,6 +48,8 @@ const REFUSING_SAVED_MS = 250
  * decisions want as well, and to write and publish it.
  */
 const REFUSING_LATER_MS = 0.2
+/** Beyond our deadline; nats-server has given up by then, and an answer of whatever kind reaches nobody. */
+const SERVER_PATIENCE_MS = 500
 
 export interface CalloutEndpointOptions {
   readonly connection: NatsConnection
@@ -59,6 +63,8 @@ export interface CalloutEndpointOptions {
   readonly inFlightMax: number
   /** From receipt of the message; a later answer is of no use to the server and is not sent. */
   readonly answerWithinMs: number
+  /** When a message that is read now can have arrived at the earliest; see `LoopWatch`. */
+  readonly arrivalMs: () => number
   readonly clock: Clock
   readonly events: Pick<CalloutEvents, 'requestAborted' | 'refusedUnread' | 'inFlight' | 'unexpected'>
 }
@@ -74,16 +80,18 @@ interface Received {
  * The subscription to `$SYS.REQ.USER.AUTH` in a queue group. The library subscribes again after each reconnect. An
  * exception that escaped from its callback would end its reader while the connection looks alive, so none does.
  */
-export class CalloutEndpoint implements AsyncDisposable {
+export class CalloutEndpoint implements AsyncDisposable, Group {
   /** The parts `subscription` and `keys` of `/readyz`. */
   readonly probe: ReadinessProbe
   readonly #options: CalloutEndpointOptions
-  readonly #subscription: Subscription
   readonly #admission: Admission<Received>
   readonly #respondTo: (asked: Asked) => Respond
   readonly #refusing: TimeBudget
   /** Refusals that are being verified or told. */
   readonly #refusals = new Set<Promise<boolean>>()
+  #subscription: Subscription | undefined
+  #left: Trouble | undefined
+  #draining = false
   #refusal: string | undefined
   /** Why the last message was not for our keys; cleared by the next genuine request. */
   #keyTrouble: string | undefined
@@ -109,10 +117,7 @@ export class CalloutEndpoint implements AsyncDisposable {
       nextTurn: (callback) => void setImmediate(callback),
       events,
     })
-    this.#subscription = options.connection.subscribe(CALLOUT_SUBJECT, {
-      queue: options.queue,
-      callback: (error, message) => this.#receive(error, message),
-    })
+    this.join()
     this.probe = () => {
       return [check('subscription', this.#whyNotReady()), check('keys', this.#keyTrouble)]
     }
@@ -129,12 +134,45 @@ export class CalloutEndpoint implements AsyncDisposable {
    * were still unsettled. To be called before the connection is closed, which would lose their answers. Never rejects.
    */
   async drain(withinMs: number = this.#options.answerWithinMs): Promise<number> {
-    const { clock, events } = this.#options
-    const { promise: expired, resolve: expire } = Promise.withResolvers<void>()
-    const cancel = clock.after(withinMs, expire)
-    await Promise.race([this.#finish().catch((error: unknown) => events.unexpected('nats.drain', error)), expired])
-    cancel()
+    const { events } = this.#options
+    this.#draining = true
+    await this.#within(
+      withinMs,
+      this.#finish().catch((error: unknown) => events.unexpected('nats.drain', error)),
+    )
     return this.inFlight
+  }
+
+  get joined(): boolean {
+    return this.#subscription !== undefined && !this.#draining
+  }
+
+  /** Subscribes, unless the member is in the queue group or leaves it for good. */
+  join(): void {
+    const { connection, queue } = this.#options
+    if (this.#draining || this.#subscription !== undefined) return
+    this.#left = undefined
+    this.#refusal = undefined
+    this.#subscription = connection.subscribe(CALLOUT_SUBJECT, {
+      queue,
+      callback: (error, message) => this.#receive(error, message),
+    })
+  }
+
+  leave(why: Trouble): void {
+    const { events } = this.#options
+    const subscription = this.#subscription
+    if (this.#draining || subscription === undefined) return
+    this.#left = why
+    this.#subscription = undefined
+    if (subscription.isClosed()) return
+    // To drain takes an answer of nats-server, which the deaf does not get.
+    if (why === 'deaf') subscription.unsubscribe()
+    else subscription.drain().catch((error: unknown) => events.unexpected('nats.leave', error))
+  }
+
+  async settled(): Promise<void> {
+    await this.#within(this.#options.answerWithinMs, this.#idle())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -143,16 +181,28 @@ export class CalloutEndpoint implements AsyncDisposable {
 
   async #finish(): Promise<void> {
     const { connection } = this.#options
-    if (!this.#subscription.isClosed()) await this.#subscription.drain()
+    if (this.#subscription?.isClosed() === false) await this.#subscription.drain()
+    await this.#idle()
+    if (!connection.isClosed()) await connection.flush()
+  }
+
+  async #idle(): Promise<void> {
     await this.#admission.idle()
     while (this.#refusals.size > 0) await Promise.all(this.#refusals)
-    if (!connection.isClosed()) await connection.flush()
+  }
+
+  async #within(withinMs: number, work: Promise<void>): Promise<void> {
+    const { promise: expired, resolve: expire } = Promise.withResolvers<void>()
+    const cancel = this.#options.clock.after(withinMs, expire)
+    await Promise.race([work, expired])
+    cancel()
   }
 
   #whyNotReady(): string | undefined {
     if (this.#refusal !== undefined) return this.#refusal
-    if (this.#subscription.isDraining()) return 'draining'
-    if (this.#subscription.isClosed()) return 'the subscription has ended'
+    if (this.#draining) return 'draining'
+    if (this.#left !== undefined) return `out of the queue group: ${TROUBLES[this.#left]}`
+    if (this.#subscription?.isClosed() !== false) return 'the subscription has ended'
     return this.#options.isConnected() ? undefined : 'not connected to nats-server'
   }
 
@@ -173,12 +223,16 @@ export class CalloutEndpoint implements AsyncDisposable {
   #admit(message: Msg): void {
     const received = receivedOf(message)
     if ('aborted' in received) this.#options.events.requestAborted(received.aborted)
-    else this.#admission.offer(received, received.data.length)
+    else this.#admission.offer(received, received.data.length, this.#options.arrivalMs())
   }
 
   #shed(received: Received, receivedAtMs: number): void {
     const { events, clock, denials, answerWithinMs, inFlightMax } = this.#options
     const ageMs = clock.monotonicMs() - receivedAtMs
+    if (ageMs >= answerWithinMs + SERVER_PATIENCE_MS) {
+      events.requestAborted('request_late')
+      return
+    }
     const isWorthIt = denials.kick === undefined ? this.#refusing.left : ageMs < answerWithinMs + KICK_WITHIN_MS
     if (!isWorthIt || this.#refusals.size >= inFlightMax * WAITING_PER_PLACE) {
       refuseUnread(this.#options, received.reply)

@@ -114,6 +114,13 @@ export class NatsLink implements AsyncDisposable {
     return this.#connected ? this.#connection : undefined
   }
 
+  /** Gives up the connection for a new one, whatever its state; what was not sent yet is lost. */
+  async reconnect(why: string): Promise<void> {
+    if (!this.#connected) return
+    this.#lastFault = why
+    await this.#connection?.reconnect()
+  }
+
   /** Sends what is buffered and closes; whatever was not drained before is lost. Safe to call again. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return

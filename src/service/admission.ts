@@ -87,10 +87,10 @@ export class Admission<Item> {
     }
   }
 
-  /** Stamps the arrival and lets the item wait; cheap. */
-  offer(item: Item, bytes: number): void {
-    const { waitingMax, waitingBytesMax, clock } = this.#options
-    this.#waiting.push({ item, bytes, receivedAtMs: clock.monotonicMs() })
+  /** Lets the item wait; its deadline counts from `receivedAtMs`. Cheap. */
+  offer(item: Item, bytes: number, receivedAtMs: number): void {
+    const { waitingMax, waitingBytesMax } = this.#options
+    this.#waiting.push({ item, bytes, receivedAtMs })
     this.#bytes += bytes
     while (this.waiting > waitingMax || this.#bytes > waitingBytesMax) this.#shedOldest()
     this.#report()

@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../core/audit-entry.ts'
 import type { CalloutErrorCode } from '../core/errors.ts'
 import type { AbortCode } from '../core/reasons.ts'
+import type { Trouble } from './membership.ts'
 
 /** Steps of one request, in order; the label of the stage histogram. */
 export const STAGES = ['wait', 'open', 'verify', 'grants', 'decide', 'sign', 'audit', 'respond'] as const
@@ -26,7 +27,7 @@ export type IntrospectionResult = 'active' | 'inactive' | 'cached' | 'failed' | 
  * cannot drift. Implementations never throw and never block.
  */
 export interface CalloutEvents {
-  /** A message that was not a genuine authorization request; it got no answer. */
+  /** A message that was not a genuine authorization request, or was read too late; it got no answer. */
   requestAborted(code: AbortCode): void
   /** A decision was made, and recorded if `recorded`; called once for each genuine request. */
   decided(entry: AuditEntry, durations: StageDurations, recorded: boolean, delivery: Delivery): void
@@ -50,6 +51,12 @@ export interface CalloutEvents {
   natsConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
   /** The connection to the system account changed. */
   systemConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
+  /** This member left the queue group, or came back (undefined). */
+  membership(trouble: Trouble | undefined): void
+  /** Own heartbeats come back on this connection, or none did from its beginning. */
+  heartbeat(status: 'heard' | 'unheard'): void
+  /** The connection of a frozen peer was ended. */
+  evicted(memberId: string): void
   /** A call to Spanner failed; `recovered` reports the first success after failures. */
   storeFault(operation: string, code: CalloutErrorCode, detail: string): void
   storeRecovered(operation: string, downMs: number): void

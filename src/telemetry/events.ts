@@ -1,5 +1,6 @@
 import { ABORT_CODES, isOnMerits } from '../core/reasons.ts'
 import type { CalloutEvents, Delivery } from '../service/events.ts'
+import { TROUBLES } from '../service/membership.ts'
 import type { Clock } from '../service/ports.ts'
 import { bounded } from './bounded.ts'
 import { decisionFields, totalMs } from './decision-line.ts'
@@ -21,7 +22,11 @@ export interface EventsOptions {
  */
 export function createEvents({ logger, metrics, clock }: EventsOptions): CalloutEvents {
   const limit = createLogLimit(clock)
-  const parts = { ...requestEvents(logger, metrics, limit), ...dependencyEvents(logger, metrics, limit) }
+  const parts = {
+    ...requestEvents(logger, metrics, limit),
+    ...dependencyEvents(logger, metrics, limit),
+    ...memberEvents(logger, metrics, limit),
+  }
   return neverThrowing(parts, () => metrics.unexpectedErrors.inc())
 }
 
@@ -107,7 +112,40 @@ function requestEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Reque
   }
 }
 
-function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Omit<CalloutEvents, keyof RequestEvents> {
+type MemberEvents = Pick<CalloutEvents, 'membership' | 'heartbeat' | 'evicted'>
+
+function memberEvents(logger: Logger, metrics: Metrics, limit: LogLimit): MemberEvents {
+  return {
+    membership(trouble) {
+      metrics.groupMember.set(trouble === undefined ? 1 : 0)
+      if (trouble === undefined) {
+        logger.info({ event: 'group_joined' }, 'back in the queue group')
+        return
+      }
+      metrics.departures.inc({ trouble })
+      logger.warn({ event: 'group_left', trouble, why: TROUBLES[trouble] }, 'left the queue group')
+    },
+    heartbeat(status) {
+      metrics.heartbeat.set(status === 'heard' ? 1 : 0)
+      if (status === 'heard') {
+        logger.debug({ event: 'heartbeat_heard' }, 'own heartbeats come back')
+        return
+      }
+      const passed = limit('heartbeat unheard')
+      if (!passed) return
+      const what = 'own heartbeats do not come back: the user needs to publish and subscribe to callout.heartbeat.*'
+      logger.error({ event: 'heartbeat_unheard', ...passed }, what)
+    },
+    evicted(memberId) {
+      metrics.evictions.inc()
+      logger.warn({ event: 'peer_evicted', peer: memberId }, 'the connection of a frozen member was ended')
+    },
+  }
+}
+
+type DependencyEvents = Omit<CalloutEvents, keyof RequestEvents | keyof MemberEvents>
+
+function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): DependencyEvents {
   return {
     batchSettled(kind, items, durationMs, failure) {
       metrics.batchItems.observe({ kind }, items)

@@ -137,6 +137,30 @@ export const METRICS = {
     labels: [],
     meaning: '1 while connected to the system account of nats-server, if nats.system is set.',
   },
+  groupMember: {
+    name: 'group_member',
+    type: 'gauge',
+    labels: [],
+    meaning: '1 while in the queue group; 0 after the member left it because it could not do its work.',
+  },
+  departures: {
+    name: 'departures_total',
+    type: 'counter',
+    labels: ['trouble'],
+    meaning: 'Times that the member left the queue group, by what was wrong (deaf, slow, store).',
+  },
+  heartbeat: {
+    name: 'heartbeat_heard',
+    type: 'gauge',
+    labels: [],
+    meaning: '1 while own heartbeats come back from nats-server; 0 if none ever did on this connection. Alarm on 0.',
+  },
+  evictions: {
+    name: 'evictions_total',
+    type: 'counter',
+    labels: [],
+    meaning: 'Connections of frozen peers that this member ended.',
+  },
   storeFaults: {
     name: 'store_faults_total',
     type: 'counter',

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { ABORT_CODES, DENY_REASONS } from '../core/reasons.ts'
+import { TROUBLES } from '../service/membership.ts'
 import { METRICS, METRIC_PREFIX, type MetricDefinition } from './metrics-reference.ts'
 
 type Instrument<D extends MetricDefinition> = D['type'] extends 'counter'
@@ -81,5 +82,7 @@ function createSeries(metrics: Instruments, version: string): void {
   for (const code of Object.keys(ABORT_CODES)) metrics.requestsAborted.inc({ code }, 0)
   for (const way of ['reply', 'drop', 'disconnect', 'empty']) metrics.refusals.inc({ way }, 0)
   for (const outcome of ['allow', 'deny']) metrics.auditFailures.inc({ outcome }, 0)
+  for (const trouble of Object.keys(TROUBLES)) metrics.departures.inc({ trouble }, 0)
+  metrics.groupMember.set(1)
   metrics.buildInfo.set({ version }, 1)
 }

@@ -40,8 +40,8 @@ const ASKING_NOBODY = `
           user: auth
           password: $CALLOUT_AUTH_PASSWORD
           permissions {
-            subscribe: ["$SYS.REQ.USER.AUTH callout", "$SYS.ACCOUNT.CLIENT.AUTH.ERR"]
-            publish { deny: [">"] }
+            subscribe: ["$SYS.REQ.USER.AUTH callout", "$SYS.ACCOUNT.CLIENT.AUTH.ERR", "callout.heartbeat.*", "$SRV.>"]
+            publish { allow: ["callout.heartbeat.*"] }
             allow_responses { max: 1, expires: "5s" }
           }
         }

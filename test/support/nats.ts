@@ -174,10 +174,10 @@ export interface CalloutServerOptions {
   readonly authUserName?: string
 }
 
-/** The service's own user: it may ask for requests in its queue group, answer them and hear their fate, nothing else. */
+/** The service's own user: it may ask for requests in its queue group, answer them and hear their fate, beat, and be asked. */
 const AUTH_USER = `{ user: auth, password: pw, permissions: {
-  subscribe: ["$SYS.REQ.USER.AUTH callout", "$SYS.ACCOUNT.CLIENT.AUTH.ERR"]
-  publish: { deny: [">"] }, allow_responses: { max: 1, expires: "5s" } } }`
+  subscribe: ["$SYS.REQ.USER.AUTH callout", "$SYS.ACCOUNT.CLIENT.AUTH.ERR", "callout.heartbeat.*", "$SRV.>"]
+  publish: { allow: ["callout.heartbeat.*"] }, allow_responses: { max: 1, expires: "5s" } } }`
 
 /**
  * A configuration with the accounts AUTH, APP and OPS. nats-server lets nobody in AUTH publish on the callout subject;
@@ -189,7 +189,7 @@ export function calloutConfig(options: CalloutServerOptions): string {
     accounts {
       AUTH {
         users: [ ${options.authUser ?? AUTH_USER} ]
-        exports: [ { service: "$SYS.REQ.USER.AUTH" } ]
+        exports: [ { service: "$SYS.REQ.USER.AUTH" }, { service: "$SRV.>", response: stream, accounts: [SYS] } ]
       }
       OUTSIDE {
         users: [ { user: intruder, password: pw } ]
@@ -197,7 +197,10 @@ export function calloutConfig(options: CalloutServerOptions): string {
       }
       APP {}
       OPS {}
-      SYS { users: [ { user: sys, password: pw } ] }
+      SYS {
+        users: [ { user: sys, password: pw } ]
+        imports: [ { service: { account: AUTH, subject: "$SRV.>" } } ]
+      }
     }
     system_account: SYS
     max_control_line: 32KB
@@ -227,6 +230,7 @@ export interface ServiceOptions {
   readonly xkeys?: readonly XKey[]
   readonly handler: ScriptedHandler
   readonly answerWithinMs?: number
+  readonly arrivalMs?: () => number
   readonly inFlightMax?: number
   readonly denials?: DenialOptions
   readonly credentials?: NatsCredentials
@@ -289,6 +293,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       },
     },
     answerWithinMs: options.answerWithinMs ?? 10_000,
+    arrivalMs: options.arrivalMs ?? (() => systemClock.monotonicMs()),
     clock: systemClock,
     events,
   })

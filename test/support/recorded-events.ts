@@ -1,5 +1,6 @@
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import type { AbortCode } from '../../src/core/reasons.ts'
+import type { Trouble } from '../../src/service/membership.ts'
 import type { CalloutEvents, Delivery, IntrospectionResult, StageDurations } from '../../src/service/events.ts'
 
 export interface DecidedEvent {
@@ -23,6 +24,9 @@ export class RecordedEvents implements CalloutEvents {
   readonly keySets: { issuerId: string; failure: string | undefined }[] = []
   readonly introspections: { issuerId: string; result: IntrospectionResult; failure: string | undefined }[] = []
   readonly connections: string[] = []
+  readonly memberships: (Trouble | 'in')[] = []
+  readonly heartbeats: string[] = []
+  readonly evictions: string[] = []
   readonly faults: { operation: string; code: string; detail: string }[] = []
   readonly recoveries: string[] = []
   readonly unexpectedErrors: { where: string; error: unknown }[] = []
@@ -71,6 +75,18 @@ export class RecordedEvents implements CalloutEvents {
 
   systemConnection(status: 'connected' | 'disconnected' | 'closed'): void {
     this.connections.push(`system ${status}`)
+  }
+
+  membership(trouble: Trouble | undefined): void {
+    this.memberships.push(trouble ?? 'in')
+  }
+
+  heartbeat(status: 'heard' | 'unheard'): void {
+    this.heartbeats.push(status)
+  }
+
+  evicted(memberId: string): void {
+    this.evictions.push(memberId)
   }
 
   storeFault(operation: string, code: string, detail: string): void {

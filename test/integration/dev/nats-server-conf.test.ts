@@ -185,13 +185,14 @@ suite('the reference nats-server.conf', () => {
     })
   })
 
-  test('gives the service user nothing but its queue group on the callout subject and the fate of its answers', async () => {
+  test('gives the service user what it needs in the callout account, and nothing else', async () => {
     const subscribing = (subject: string, queue?: string) =>
       permissionError(server, AUTH, (connection) => {
         connection.subscribe(subject, { ...(queue !== undefined && { queue }), callback: () => {} })
       })
     assert.equal(await subscribing(CALLOUT_SUBJECT, 'callout'), undefined)
-    assert.equal(await subscribing('$SYS.ACCOUNT.CLIENT.AUTH.ERR'), undefined)
+    for (const subject of ['$SYS.ACCOUNT.CLIENT.AUTH.ERR', 'callout.heartbeat.*', '$SRV.>'])
+      assert.equal(await subscribing(subject), undefined)
     assert.match((await subscribing(CALLOUT_SUBJECT)) ?? '', /Permissions Violation/i)
     assert.match((await subscribing(CALLOUT_SUBJECT, 'other')) ?? '', /Permissions Violation/i)
     assert.match((await subscribing('>', 'callout')) ?? '', /Permissions Violation/i)

@@ -54,7 +54,8 @@ suite('the reference nats-server.operator.conf', () => {
         connection.subscribe(subject, { ...(queue !== undefined && { queue }), callback: () => {} })
       })
     assert.equal(await subscribing(CALLOUT_SUBJECT, 'callout'), undefined)
-    assert.equal(await subscribing('$SYS.ACCOUNT.CLIENT.AUTH.ERR'), undefined)
+    for (const subject of ['$SYS.ACCOUNT.CLIENT.AUTH.ERR', 'callout.heartbeat.*', '$SRV.>'])
+      assert.equal(await subscribing(subject), undefined)
     assert.match((await subscribing(CALLOUT_SUBJECT)) ?? '', /Permissions Violation/i)
     assert.match((await subscribing(CALLOUT_SUBJECT, 'other')) ?? '', /Permissions Violation/i)
     assert.match((await subscribing('>', 'callout')) ?? '', /Permissions Violation/i)
@@ -69,6 +70,8 @@ suite('the reference nats-server.operator.conf', () => {
     const kick = createKick({ connection: () => connection, clock, onFault: (fault) => faults.push(fault) })
     assert.equal(await kick(connection.info?.server_id ?? '', 1_000_000, clock.monotonicMs() + 5000), 'done')
     assert.deepEqual(faults, [])
+    const connz = await connection.request(`$SYS.REQ.SERVER.${connection.info?.server_id}.CONNZ`, '{"cid":1000000}')
+    assert.match(connz.string(), /"connections":\[\]/)
     await connection.close()
     for (const attempt of [
       (system: NatsConnection) => void system.subscribe('$SYS.>', { callback: () => {} }),
@@ -76,6 +79,16 @@ suite('the reference nats-server.operator.conf', () => {
       (system: NatsConnection) => system.publish('$SYS.REQ.SERVER.PING.JSZ'),
     ])
       assert.match((await refusalOf(server, jwts.serviceSystemCreds, attempt)) ?? '', /Permissions Violation/i)
+  })
+
+  test('lets the system account ask the service what it is, as `nats micro ls` does', async () => {
+    const service = await connectClient(server.nats.url, withCreds(server.jwts.serviceCreds))
+    service.subscribe('$SRV.>', { callback: (_, message) => void message.respond('here') })
+    await service.flush()
+    const system = await connectClient(server.nats.url, withCreds(server.jwts.systemCreds))
+    assert.equal((await system.request('$SRV.PING', '', { timeout: 5000 })).string(), 'here')
+    await system.close()
+    await service.close()
   })
 
   test('keeps the JWTs of the accounts in a folder of its own', async () => {

@@ -47,15 +47,15 @@ function aSituation(change: Partial<AdmissionOptions<string>> = {}): Situation {
   return { clock, events, admission, started, shed, finish }
 }
 
-async function offer({ admission }: Situation, ...items: string[]): Promise<void> {
-  for (const item of items) admission.offer(item, 1)
+async function offer({ admission, clock }: Situation, ...items: string[]): Promise<void> {
+  for (const item of items) admission.offer(item, 1, clock.monotonicMs())
   await settled()
 }
 
 suite('admission', () => {
   test('begins nothing in the turn in which a message is read', () => {
     const situation = aSituation()
-    situation.admission.offer('a', 1)
+    situation.admission.offer('a', 1, 0)
     assert.deepEqual(situation.started, [])
   })
 
@@ -156,8 +156,8 @@ suite('admission', () => {
   test('sheds the oldest when more bytes wait than may', async () => {
     const situation = aSituation({ waitingBytesMax: 100 })
     await offer(situation, 'in work')
-    situation.admission.offer('a', 60)
-    situation.admission.offer('b', 60)
+    situation.admission.offer('a', 60, 0)
+    situation.admission.offer('b', 60, 0)
     assert.deepEqual(situation.shed, ['a'])
   })
 
@@ -199,7 +199,7 @@ suite('admission', () => {
       },
       events: new RecordedEvents(),
     })
-    for (let item = 0; item < 100; item += 1) admission.offer(item, 1)
+    for (let item = 0; item < 100; item += 1) admission.offer(item, 1, clock.monotonicMs())
     await admission.idle()
     assert.ok(turns > 20, `${turns} turns`)
   })
@@ -226,7 +226,7 @@ test('nothing is started that is late, however much there is to shed', async () 
     nextTurn: (callback) => void setImmediate(callback),
     events: new RecordedEvents(),
   })
-  for (let item = 0; item < 100; item += 1) admission.offer(item, 1)
+  for (let item = 0; item < 100; item += 1) admission.offer(item, 1, clock.monotonicMs())
   clock.pass(DEADLINE_MS)
   await admission.idle()
   assert.deepEqual([started.length, shed.length], [0, 100])
@@ -259,7 +259,7 @@ suite('at three times the load that it can bear', () => {
       events,
     })
     for (let item = 0; item < 3000; item += 1) {
-      admission.offer(item, 1)
+      admission.offer(item, 1, clock.monotonicMs())
       await clock.advance(10 / 3)
     }
     await clock.advance(DEADLINE_MS)
