@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
@@ -12,12 +13,14 @@ import { createXKey, type XKey } from '../nats/keys.ts'
 import { RefusedAllows } from '../nats/refused-allows.ts'
 import type { Signers } from '../nats/signers.ts'
 import type { DenialOptions } from '../nats/responder.ts'
+import { startMicroService } from '../nats/micro-service.ts'
 import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
 import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
 import { Authorizer } from '../service/authorizer.ts'
 import { createBatchedPolicyReader } from '../service/batched-policy-reader.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
+import { countRequests } from '../service/request-statistics.ts'
 import { createFailureLimits } from '../service/failure-limits.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
 import { createDecisionLog } from '../spanner/decision-log.ts'
@@ -65,7 +68,7 @@ export interface ComposeOptions {
 export async function startCallout(options: ComposeOptions): Promise<CalloutService> {
   const { config, secrets, logger, metrics, instanceId, signal } = options
   await using stack = new AsyncDisposableStack()
-  const events = createEvents({ logger, metrics, clock })
+  const { statistics, events } = countRequests(createEvents({ logger, metrics, clock }))
   const probes: ReadinessProbe[] = []
   const http = stack.use(await HttpEndpoints.listen({ listen: config.http.listen, probes, metrics, logger }))
 
@@ -119,6 +122,10 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
     events,
   })
   startMember({ link, connection, group: endpoint, loop, storeProbe: health.probe, system, instanceId, events }, stack)
+  const metadata = { host: hostname(), mode: signers.mode }
+  const identity = { id: instanceId, version: SERVICE_VERSION, queue, metadata }
+  const isConnected = (): boolean => link.connected
+  stack.use(startMicroService({ connection, isConnected, ...identity, statistics, clock, events }))
   stack.use(endpoint)
   probes.push(endpoint.probe, refusedAllows.probe)
   const started = stack.move()
