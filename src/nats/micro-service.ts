@@ -10,7 +10,8 @@ export const SERVICE_NAME = 'nats-spanner-callout'
 
 const DESCRIPTION = 'Auth callout: verifies OIDC tokens, reads grants from Cloud Spanner, signs user JWTs'
 const ENDPOINT_NAME = 'authorize'
-const SUBJECTS = '$SRV.>'
+/** What the account of the service exports to the system account, so that operators can ask. */
+export const MICRO_SUBJECTS = '$SRV.>'
 const NANOSECONDS = 1_000_000
 
 /** Of the time of the thread; whoever floods these subjects gets no answer beyond that. */
@@ -50,7 +51,7 @@ export function startMicroService(options: MicroServiceOptions): Disposable {
     const { reply } = message
     budget.spend(() => connection.publish(reply, JSON.stringify(respond())))
   }
-  const subscription = connection.subscribe(SUBJECTS, {
+  const subscription = connection.subscribe(MICRO_SUBJECTS, {
     callback: (error, message) => {
       try {
         if (error === null) answer(message)

@@ -1,4 +1,5 @@
 import { parsePrincipal } from '../../core/principal.ts'
+import { MICRO_SUBJECTS } from '../../nats/micro-service.ts'
 import type { ConnectionFacts } from '../../nats/system-questions.ts'
 import { fail, ok, skipped, warn, type Check, type Finding } from './check.ts'
 import { hearsRequests, membersOf, type CalloutAccount } from './callout-account.ts'
@@ -95,7 +96,9 @@ export function judgeAccount({ name, user, connections, facts }: CalloutAccount)
       'move their users to another account: whoever is in this one may see tokens, or answer in place of the service',
     )
   }
-  const exported = [...new Set(facts.flatMap((server) => server.exports))]
+  const exported = [...new Set(facts.flatMap((server) => server.exports))].filter(
+    (subject) => subject !== MICRO_SUBJECTS,
+  )
   const requests = exported.filter(hearsRequests)
   if (requests.length > 0) {
     return fail(

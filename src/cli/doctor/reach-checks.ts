@@ -159,7 +159,7 @@ export function judgePermissions(server: string, tried: TriedPermissions, queue:
     findings.push(
       warn(
         `${server}: the user may publish to any subject`,
-        'give it publish: { deny: [">"] } and allow_responses: { max: 1, expires: "5s" }',
+        'give it publish: { allow: ["callout.heartbeat.*"] } and allow_responses: { max: 1, expires: "5s" }',
       ),
     )
   }

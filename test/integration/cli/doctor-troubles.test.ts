@@ -198,7 +198,7 @@ suite('doctor finds, in the configuration of nats-server,', () => {
 
   test('an account of the service that is open to others', () =>
     assertFound({
-      editServer: replaced('  AUTH {\n', '  AUTH {\n    exports: [ { service: "$SYS.REQ.USER.AUTH" } ]\n'),
+      editServer: replaced('exports: [{', 'exports: [{ service: "$SYS.REQ.USER.AUTH" }, {'),
       found: ['fail callout.account'],
       says: /exports \$SYS\.REQ\.USER\.AUTH/,
     }))

@@ -169,6 +169,7 @@ suite('doctor judges', () => {
     assert.equal(judged({}), 'ok')
     assert.equal(judged({ exports: ['$SYS.>'] }), 'fail')
     assert.equal(judged({ exports: ['metrics'] }), 'warn')
+    assert.equal(judged({ exports: ['$SRV.>'] }), 'ok')
     assert.equal(judged({ leafNodes: 1 }), 'fail')
   })
 
