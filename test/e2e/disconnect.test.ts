@@ -66,5 +66,6 @@ test('an address that presents bad tokens again and again is refused early, and 
     await Promise.all(Array.from({ length: 20 }, () => isAdmitted(stack, { token: 'not.a.token' })))
     return (await tooMany()) > 0
   })
+  await service.process.stop()
   await until('a good token is let in', RECOVERED_WITHIN_MS, () => isAdmitted(stack, { token }))
 })

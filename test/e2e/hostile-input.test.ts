@@ -39,9 +39,9 @@ before(async () => {
         .replace(
           /AUTH \{\s+users: \[/,
           `AUTH {
-    exports: [{ service: "${SUBJECT}" }]
     users: [{ user: insider, password: ${PASSWORD} },`,
         )
+        .replace('exports: [', `exports: [{ service: "${SUBJECT}" }, `)
         .replace(
           'accounts {',
           `accounts {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { after, before, suite, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { generateKeys } from '../../src/cli/keys-command.ts'
 import { KEYS_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
 import { editNode, startCluster, type Cluster } from '../support/cluster.ts'
@@ -45,8 +45,8 @@ async function expectNoFailure(): Promise<void> {
   assert.equal(load.refused, 0)
 }
 
-suite('rotating issuer, xkey and password of the service on a cluster under load: nobody is refused when', () => {
-  test('1. new keys are made beside the old ones', async () => {
+test('rotating issuer, xkey and password of the service on a cluster under load: nobody is refused when', async (t) => {
+  await t.test('1. new keys are made beside the old ones', async () => {
     const dir = path.join(cluster.stack.directory, 'secrets/new')
     const silent = { stdout: { write() {} }, stderr: { write() {} }, env: {} }
     assert.equal(await generateKeys({ dir, output: 'table' }, silent), 0)
@@ -54,7 +54,7 @@ suite('rotating issuer, xkey and password of the service on a cluster under load
     newIssuer = await variable('secrets/new/nats-server.keys.conf', 'CALLOUT_ISSUER')
   })
 
-  test('2. the members are restarted one by one with both seeds of each kind', async () => {
+  await t.test('2. the members are restarted one by one with both seeds of each kind', async () => {
     await editCalloutYaml(cluster.stack, (yaml) =>
       yaml
         .replace('[secrets/issuer.nk]', '[secrets/issuer.nk, secrets/new/issuer.nk]')
@@ -64,47 +64,56 @@ suite('rotating issuer, xkey and password of the service on a cluster under load
     await expectNoFailure()
   })
 
-  test('3. the nodes are restarted one by one with the new public keys and a second user, the members being elsewhere', async () => {
-    const oldXkey = await variable(KEYS_CONFIG_FILE, 'CALLOUT_XKEY')
-    const newXkey = await variable('secrets/new/nats-server.keys.conf', 'CALLOUT_XKEY')
-    const newPassword = await variable('secrets/new/nats-server.keys.conf', 'CALLOUT_AUTH_PASSWORD')
-    const secondUser = (user: string): string =>
-      user.replace('user: auth', 'user: auth2').replace('$CALLOUT_AUTH_PASSWORD', `"${newPassword}"`)
-    for (const node of cluster.nodes) {
-      await members.moveAwayFrom(node)
-      await editNode(node, (conf) =>
-        conf
-          .replace(oldIssuer, newIssuer)
-          .replace(oldXkey, newXkey)
-          .replace(SERVICE_USER, (user) => `${user}\n${secondUser(user)}`)
-          .replace('auth_users: [auth,', 'auth_users: [auth, auth2,'),
+  await t.test(
+    '3. the nodes are restarted one by one with the new public keys and a second user, the members being elsewhere',
+    async () => {
+      const oldXkey = await variable(KEYS_CONFIG_FILE, 'CALLOUT_XKEY')
+      const newXkey = await variable('secrets/new/nats-server.keys.conf', 'CALLOUT_XKEY')
+      const newPassword = await variable('secrets/new/nats-server.keys.conf', 'CALLOUT_AUTH_PASSWORD')
+      const secondUser = (user: string): string =>
+        user.replace('user: auth', 'user: auth2').replace('$CALLOUT_AUTH_PASSWORD', `"${newPassword}"`)
+      for (const node of cluster.nodes) {
+        await members.moveAwayFrom(node)
+        await editNode(node, (conf) =>
+          conf
+            .replace(oldIssuer, newIssuer)
+            .replace(oldXkey, newXkey)
+            .replace(SERVICE_USER, (user) => `${user}\n${secondUser(user)}`)
+            .replace('auth_users: [auth,', 'auth_users: [auth, auth2,'),
+        )
+        await node.restart()
+        await cluster.joined()
+        await expectNoFailure()
+      }
+    },
+  )
+
+  await t.test(
+    '4. the members are restarted one by one with the new seeds and the new user, and the old seeds are gone',
+    async () => {
+      await editCalloutYaml(cluster.stack, (yaml) =>
+        yaml
+          .replace('[secrets/issuer.nk, secrets/new/issuer.nk]', '[secrets/new/issuer.nk]')
+          .replace('[secrets/xkey.nk, secrets/new/xkey.nk]', '[secrets/new/xkey.nk]')
+          .replace('user: auth, password_file: secrets/auth', 'user: auth2, password_file: secrets/new/auth'),
       )
-      await node.restart()
-      await cluster.joined()
+      for (const name of ['issuer.nk', 'xkey.nk', 'auth.password']) {
+        await rm(path.join(cluster.stack.directory, 'secrets', name))
+      }
+      await members.replaceAll()
       await expectNoFailure()
-    }
-  })
+    },
+  )
 
-  test('4. the members are restarted one by one with the new seeds and the new user, and the old seeds are gone', async () => {
-    await editCalloutYaml(cluster.stack, (yaml) =>
-      yaml
-        .replace('[secrets/issuer.nk, secrets/new/issuer.nk]', '[secrets/new/issuer.nk]')
-        .replace('[secrets/xkey.nk, secrets/new/xkey.nk]', '[secrets/new/xkey.nk]')
-        .replace('user: auth, password_file: secrets/auth', 'user: auth2, password_file: secrets/new/auth'),
-    )
-    for (const name of ['issuer.nk', 'xkey.nk', 'auth.password']) {
-      await rm(path.join(cluster.stack.directory, 'secrets', name))
-    }
-    await members.replaceAll()
-    await expectNoFailure()
-  })
+  await t.test(
+    'afterwards each node admits clients, by the new issuer alone, and no member is connected as the old user',
+    async () => {
+      for (const nats of cluster.nodes) assert.equal(await isAdmitted({ ...cluster.stack, nats }, { token }), true)
+      assert.deepEqual(await serviceUsers(), ['auth2', 'auth2'])
+    },
+  )
 
-  test('afterwards each node admits clients, by the new issuer alone, and no member is connected as the old user', async () => {
-    for (const nats of cluster.nodes) assert.equal(await isAdmitted({ ...cluster.stack, nats }, { token }), true)
-    assert.deepEqual(await serviceUsers(), ['auth2', 'auth2'])
-  })
-
-  test('and all the time nobody was refused', async (context) => {
+  await t.test('and all the time nobody was refused', async (context) => {
     await load.stop()
     context.diagnostic(
       `${load.admitted} connects, ${load.unreached} attempts at a node that was down, the slowest ${Math.round(load.slowestMs)} ms`,

@@ -67,15 +67,12 @@ suite('in operator mode', () => {
     })
     const { admitted, rows } = await judged(stack, await orders())
     assert.deepEqual([admitted, rows.map((row) => row.outcome)], [false, ['ALLOW']])
-    await until(
-      'the service knows',
-      async () => (await metric(stack.service, 'nats_callout_allows_refused_total')) === 1,
-    )
-    assert.match((await notReady(stack.service)).join('\n'), /user_jwts.*nats-server refused the last one: .*not known/)
+    await until('the service knows', async () => (await metric(running, 'nats_callout_allows_refused_total')) === 1)
+    assert.match((await notReady(running)).join('\n'), /user_jwts.*nats-server refused the last one: .*not known/)
 
     await administrator.change('account-APP', (claims) => void (claims.signing_keys = removed ?? []))
     assert.equal(await isAdmitted(stack, await orders()), true)
-    await until('it is ready again', async () => (await notReady(stack.service)).length === 0)
+    await until('it is ready again', async () => (await notReady(running)).length === 0)
   })
 
   test('a grant in the system account places nobody there, although the callout account allows every account', async () => {

@@ -126,10 +126,10 @@ suite('asked from the system account', () => {
     let answers = 0
     await using _ = await anInstance()
     const inbox = operator.subscribe('flood', { callback: () => void (answers += 1) })
-    for (let i = 0; i < 50_000; i += 1) operator.publish('$SRV.STATS', '', { reply: 'flood' })
-    await until('the flood is over', async () => (await ask('$SRV.PING', 100).catch(() => undefined)) !== undefined)
+    for (let i = 0; i < 20_000; i += 1) operator.publish('$SRV.STATS', '', { reply: 'flood' })
+    await until('the flood is over', async () => (await ask('$SRV.PING', 1000).catch(() => undefined)) !== undefined)
     inbox.unsubscribe()
-    assert.ok(answers > 0 && answers < 40_000, `${answers} answers`)
+    assert.ok(answers > 0 && answers < 20_000, `${answers} answers`)
   })
 })
 
