@@ -11,7 +11,7 @@ import {
 import type { Action } from '../core/grant.ts'
 import { parsePrincipal } from '../core/principal.ts'
 import { covers, parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
-import type { NewGrant } from '../service/ports.ts'
+import type { GrantRow } from '../core/policy-row.ts'
 import { actorOf, reasonOf } from './actor.ts'
 import { parseInstant } from './instant.ts'
 import { CommandFailure, EXIT } from './io.ts'
@@ -46,14 +46,14 @@ const ACCOUNT = /^[^\s\p{Cc}\p{Cs}\p{Z}]{1,128}$/u
 /**
  * A grant for each subject. Fails with a line for each thing that is wrong, before anything is sent to the database.
  */
-export function grantsFrom(options: GrantOptions, nowMs: number): NewGrant[] {
+export function grantsFrom(options: GrantOptions, nowMs: number): GrantRow[] {
   const problems = [...problemsOf(options), ...conditionProblems(options)]
   if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
   const reason = reasonOf(options.reason)
   const createdBy = actorOf(options.actor)
   const window = windowOf(options, nowMs)
   const condition = conditionOf(options)
-  const grantFor = (action: Action, subject: string): NewGrant => ({
+  const grantFor = (action: Action, subject: string): GrantRow => ({
     id: randomUUID(),
     principal: options.principal,
     account: options.account,
@@ -117,7 +117,7 @@ function conditionOf({ connectionType, sourceCidr, tls }: GrantOptions): Connect
   }
 }
 
-function windowOf(options: GrantOptions, nowMs: number): Pick<NewGrant, 'validFromMs' | 'validUntilMs'> {
+function windowOf(options: GrantOptions, nowMs: number): Pick<GrantRow, 'validFromMs' | 'validUntilMs'> {
   const from = options.from === undefined ? undefined : parseInstant(options.from, '--from', nowMs)
   const until = options.until === undefined ? undefined : parseInstant(options.until, '--until', nowMs)
   if (until !== undefined && until <= Math.max(nowMs, from ?? nowMs)) {
@@ -144,7 +144,7 @@ export function warningsFor({ principal, account }: GrantOptions, config: Config
 }
 
 /** Fails with a line for each thing that is wrong. Returns whether a grant is for the wanted subject, for any when none is. */
-export function subjectFilter({ principal, subject }: GrantSelection): (grant: Pick<NewGrant, 'subject'>) => boolean {
+export function subjectFilter({ principal, subject }: GrantSelection): (grant: Pick<GrantRow, 'subject'>) => boolean {
   const problems: string[] = []
   const parsed = principal === undefined ? undefined : parsePrincipal(principal)
   if (parsed !== undefined && 'problem' in parsed)

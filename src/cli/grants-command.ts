@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import type { ConnectionCondition } from '../core/connection-condition.ts'
 import { systemClock } from '../service/clock.ts'
-import type { NewGrant, StoredGrant } from '../service/ports.ts'
-import { createPolicyAdmin } from '../spanner/policy-store.ts'
+import type { GrantRow } from '../core/policy-row.ts'
+import { adding, removing } from '../service/policy-edit.ts'
+import type { PolicyAdmin } from '../service/ports.ts'
+import { createPolicyAdmin } from '../spanner/policy-admin.ts'
 import { actorOf, reasonOf } from './actor.ts'
 import { grantsFrom, subjectFilter, warningsFor, type GrantOptions, type GrantSelection } from './grant-input.ts'
 import { formatInstant } from './instant.ts'
-import { EXIT, type CliIo } from './io.ts'
-import { openKnownStore } from './store.ts'
+import { CommandFailure, EXIT, type CliIo } from './io.ts'
+import { openKnownStore, type Store } from './store.ts'
 import { writeJson, writeTable, type OutputFormat } from './table.ts'
 import { visible } from './visible.ts'
 
@@ -24,7 +27,7 @@ export async function addGrants(
   const grants = grantsFrom(options, systemClock.nowMs())
   await using store = await openKnownStore(configFile, io)
   for (const warning of warningsFor(options, store.config)) io.stderr.write(`callout: warning: ${visible(warning)}\n`)
-  await createPolicyAdmin({ database: store.database, clock: systemClock }).addGrants(grants)
+  await adminOf(store).edit(adding('grant', ...grants))
   writeGrants(io, grants, options.output)
   return EXIT.ok
 }
@@ -38,7 +41,7 @@ export async function listGrants(
   const { principal, account, subject, output } = options
   const isWanted = subjectFilter(options)
   await using store = await openKnownStore(configFile, io)
-  const admin = createPolicyAdmin({ database: store.database, clock: systemClock })
+  const admin = adminOf(store)
   const filter = { ...(principal === undefined ? {} : { principal }), ...(account === undefined ? {} : { account }) }
   const rowsMax = subject === undefined ? LIST_ROWS_MAX : SEARCHED_ROWS_MAX
   const grants = await admin.listGrants(filter, rowsMax + 1)
@@ -57,12 +60,18 @@ export async function removeGrant(
   options: { readonly reason: string; readonly actor?: string; readonly output: OutputFormat },
   io: CliIo,
 ): Promise<number> {
-  const change = { reason: reasonOf(options.reason), removedBy: actorOf(options.actor) }
+  const author = { reason: reasonOf(options.reason), actor: actorOf(options.actor) }
   await using store = await openKnownStore(configFile, io)
-  const admin = createPolicyAdmin({ database: store.database, clock: systemClock })
-  const removed = await admin.removeGrant(id, change)
-  writeGrants(io, [removed], options.output)
+  const admin = adminOf(store)
+  const grant = await admin.findGrant(id)
+  if (grant === undefined) throw new CommandFailure(EXIT.conflict, ['no grant has this id'])
+  await admin.edit(removing('grant', author, grant))
+  writeGrants(io, [grant], options.output)
   return EXIT.ok
+}
+
+function adminOf({ database }: Store): PolicyAdmin {
+  return createPolicyAdmin({ database, clock: systemClock, newId: randomUUID })
 }
 
 const COLUMNS = [
@@ -80,7 +89,7 @@ const COLUMNS = [
   'REASON',
 ]
 
-function writeGrants(io: CliIo, grants: readonly (NewGrant | StoredGrant)[], output: OutputFormat): void {
+function writeGrants(io: CliIo, grants: readonly GrantRow[], output: OutputFormat): void {
   if (output === 'json') return writeJson(io, grants.map(written))
   writeTable(
     io,
@@ -109,7 +118,7 @@ function writtenCondition({ connectionTypes, sourceCidrs, tls }: ConnectionCondi
 }
 
 /** The JSON form is an interface for scripts: names stay, times are RFC 3339. */
-function written(grant: NewGrant | StoredGrant): object {
+function written(grant: GrantRow): object {
   const { id, principal, account, effect, action, subject, queue, validFromMs, validUntilMs, reason, createdBy } = grant
   const { connectionTypes, sourceCidrs, tls } = grant.condition ?? {}
   return {
@@ -127,6 +136,6 @@ function written(grant: NewGrant | StoredGrant): object {
     tls,
     reason,
     createdBy,
-    createdAt: 'createdAt' in grant ? grant.createdAt : undefined,
+    createdAt: grant.createdAt,
   }
 }

@@ -201,7 +201,7 @@ function addGrantsCommands(
   )
   const remove = grants
     .command('remove')
-    .description('remove a grant; who and why stays in the table GrantChanges')
+    .description('remove a grant; who and why stays in the history')
     .argument('<id>', 'as "grants list" shows it')
   withOutput(withConfig(withActor(remove))).action(
     (id: string, options: CommonOptions & { readonly reason: string; readonly actor?: string }) =>

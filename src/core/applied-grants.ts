@@ -91,6 +91,8 @@ function expand(
   { action, effect, subject: text, queue }: Grant,
   variables: Readonly<Record<string, string>>,
 ): ExpandedGrant | { problem: string; why: 'subject_invalid' | 'variable_unresolved' } {
+  if (action !== 'publish' && action !== 'subscribe')
+    return { problem: `${action} is not understood by this release`, why: 'subject_invalid' }
   const parsed = parseSubjectPattern(text)
   if ('problem' in parsed) return { problem: parsed.problem, why: 'subject_invalid' }
   const queueProblem =

@@ -16,6 +16,10 @@ export interface AuditEntry {
   readonly issuerId?: string
   readonly clientId?: string
   readonly groups: readonly string[]
+  /** Values that variables in subjects stood for; absent when the token was not accepted. */
+  readonly attributes?: Readonly<Record<string, string>>
+  /** The account that the client asked for by its user name, where there is such an account. */
+  readonly wantedAccount?: string
   /** Of the token, as far as it was readable; unverified when `principal` is absent. */
   readonly token: TokenFacts
   /** Timestamp of the strong read of the grants; absent when they were not read. */

@@ -3,6 +3,29 @@ import type { ConnectionCondition } from './connection-condition.ts'
 export type Effect = 'allow' | 'deny'
 export type Action = 'publish' | 'subscribe'
 
+/** What people grant on things that are made of many subjects; `subject` then names the thing. */
+export const RESOURCE_ACTIONS = [
+  'stream:read',
+  'stream:write',
+  'stream:manage',
+  'consumer:use',
+  'kv:read',
+  'kv:write',
+  'object:read',
+  'object:write',
+  'service:call',
+  'service:offer',
+] as const
+export type ResourceAction = (typeof RESOURCE_ACTIONS)[number]
+export type GrantAction = Action | ResourceAction
+
+/** How much a subscriber may answer to the reply subject of what it receives. */
+export interface ResponsePermission {
+  /** Messages for each message received. */
+  readonly max: number
+  readonly ttlMs: number
+}
+
 /** Closed at the start, open at the end; epoch milliseconds. An absent bound is unbounded. */
 export interface ValidityWindow {
   readonly validFromMs?: number
@@ -16,11 +39,13 @@ export interface Grant extends ValidityWindow {
   readonly principal: string
   readonly account: string
   readonly effect: Effect
-  readonly action: Action
-  /** NATS subject with wildcards and `{{…}}` variables, as stored; parse before use. */
+  readonly action: GrantAction
+  /** NATS subject with wildcards and `{{…}}` variables, or the name of a resource, as stored; parse before use. */
   readonly subject: string
   /** Queue group, on `subscribe` only: the grant holds for members of that group. */
   readonly queue?: string
+  /** On `subscribe` and `service:offer` only. */
+  readonly response?: ResponsePermission
   /** Absent: the grant holds for every connection. */
   readonly condition?: ConnectionCondition
 }
@@ -32,11 +57,24 @@ export interface RoleBinding extends ValidityWindow {
   readonly role: string
 }
 
+/** One row of `Roles`: what holds for everyone who has the role. A role needs no row. */
+export interface RoleSettings {
+  readonly role: string
+  /** Longest session that uses a grant of the role. */
+  readonly sessionMaxMs?: number
+}
+
 /** One row of `Locks`: whoever the target names is refused, before any grant is looked at. */
 export interface Lock {
   readonly id: string
-  /** A principal, but no role: whoever holds a role is locked as a user, client or group. */
+  /**
+   * A principal, but no role: whoever holds a role is locked as a user, client or group. Or `account:<name>`,
+   * `token:<issuer id>:<token id>`, `address` with `sourceCidr`, or `everyone`.
+   */
   readonly target: string
+  readonly sourceCidr?: string
+  /** For people who look at the refusal; never sent to nats-server. */
+  readonly message?: string
   readonly expiresAtMs?: number
 }
 

@@ -1,4 +1,4 @@
-import type { NewGrant } from '../service/ports.ts'
+import type { GrantRow } from '../core/policy-row.ts'
 import type { ExpectedDecision } from './audit-table.ts'
 import { forgeSignature } from './forged-token.ts'
 import { DEFAULT_CLIENTS, type OpenIdProvider } from './openid-provider.ts'
@@ -13,7 +13,7 @@ const NAME_WIDTH = 'orders-service-2'.length
 /** Who may ask the provider for tokens in the demo. */
 export const DEMO_PROVIDER = { clients: [...DEFAULT_CLIENTS, OBSERVER] } as const
 
-export const OBSERVER_GRANT: NewGrant = {
+export const OBSERVER_GRANT: GrantRow = {
   id: 'demo-observer',
   principal: `client:${LOCAL_ISSUER_ID}:${OBSERVER}`,
   account: 'APP',

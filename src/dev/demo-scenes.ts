@@ -1,4 +1,5 @@
 import { writeTable } from '../cli/table.ts'
+import { adding } from '../service/policy-edit.ts'
 import { compareDecisions, DECISIONS_SQL, matchingRows, readDecisions, writeDecisions } from './audit-table.ts'
 import { absentClient, connectClient, type DemoClient } from './demo-client.ts'
 import { OBSERVER_GRANT, REFUSED_GUESTS, WELCOME_GUESTS, type Guest } from './demo-guests.ts'
@@ -24,7 +25,7 @@ export async function playScenes(stage: DemoStage): Promise<void> {
 
 async function showGrants(stage: DemoStage): Promise<void> {
   const { admin } = stage.stack
-  await admin.addGrants([OBSERVER_GRANT])
+  await admin.edit(adding('grant', OBSERVER_GRANT))
   const grants = await admin.listGrants({ account: 'APP' }, GRANTS_SHOWN_MAX)
   say(
     stage,

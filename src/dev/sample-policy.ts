@@ -1,6 +1,8 @@
 import { CalloutError } from '../core/errors.ts'
 import type { Lock } from '../core/grant.ts'
-import type { NewGrant, PolicyAdmin } from '../service/ports.ts'
+import type { GrantRow } from '../core/policy-row.ts'
+import { adding } from '../service/policy-edit.ts'
+import type { PolicyAdmin } from '../service/ports.ts'
 
 /** The id of the local provider in `callout.yaml`. */
 export const LOCAL_ISSUER_ID = 'local'
@@ -8,7 +10,7 @@ export const LOCAL_ISSUER_ID = 'local'
 const WHO = { createdBy: 'setup' } as const
 
 /** What the persons and services of the local provider may do. `intruder` and `bob` appear nowhere: no grants. */
-export const SAMPLE_GRANTS: readonly NewGrant[] = [
+export const SAMPLE_GRANTS: readonly GrantRow[] = [
   {
     id: 'sample-orders-publish',
     principal: `client:${LOCAL_ISSUER_ID}:orders-service`,
@@ -86,8 +88,9 @@ export const SAMPLE_LOCKS: readonly Lock[] = [{ id: 'sample-mallory', target: `u
 
 /** Adds the sample grants and locks; those that are there already stay as they are. */
 export async function addSamplePolicy(admin: PolicyAdmin): Promise<void> {
-  for (const grant of SAMPLE_GRANTS) await unlessThere(admin.addGrants([grant]))
-  for (const lock of SAMPLE_LOCKS) await unlessThere(admin.addLock({ ...lock, reason: 'left the company', ...WHO }))
+  for (const grant of SAMPLE_GRANTS) await unlessThere(admin.edit(adding('grant', grant)))
+  for (const lock of SAMPLE_LOCKS)
+    await unlessThere(admin.edit(adding('lock', { ...lock, reason: 'left the company', ...WHO })))
 }
 
 async function unlessThere(change: Promise<void>): Promise<void> {

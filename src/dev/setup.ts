@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { access, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,7 +9,7 @@ import { systemClock } from '../service/clock.ts'
 import { DatabaseAdmin } from '../spanner/database-admin.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
 import { applyMigrations } from '../spanner/migrations.ts'
-import { createPolicyAdmin } from '../spanner/policy-store.ts'
+import { createPolicyAdmin } from '../spanner/policy-admin.ts'
 import { createEmulatorDatabase } from './emulator-database.ts'
 import { KEYS_CONFIG_FILE } from './reference-nats-server.ts'
 import { addSamplePolicy } from './sample-policy.ts'
@@ -58,7 +58,7 @@ export async function setUpLocalStack(options: SetupOptions, progress: (line: st
   await using database = new SpannerDatabase({ database: name, emulatorHost, clock, events })
   await using admin = new DatabaseAdmin({ database: name, emulatorHost, clock })
   await applyMigrations({ database, admin, clock, holder: 'setup', progress })
-  await addSamplePolicy(createPolicyAdmin({ database, clock }))
+  await addSamplePolicy(createPolicyAdmin({ database, clock, newId: randomUUID }))
   progress('schema and sample grants are there')
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -7,7 +7,7 @@ import type { ReadinessCheck } from '../service/events.ts'
 import type { PolicyAdmin } from '../service/ports.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
-import { createPolicyAdmin } from '../spanner/policy-store.ts'
+import { createPolicyAdmin } from '../spanner/policy-admin.ts'
 import { lastLines, privateDirectory, startChild, type ChildProcess } from './child-process.ts'
 import { withKnownSettings } from './known-settings.ts'
 import { locateNatsServer, type NatsServerBinary } from './locate-nats-server.ts'
@@ -144,7 +144,7 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
     emulator,
     provider,
     database,
-    admin: createPolicyAdmin({ database, clock }),
+    admin: createPolicyAdmin({ database, clock, newId: randomUUID }),
     directory: home.path,
     configFile,
     service,

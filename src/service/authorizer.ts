@@ -266,11 +266,15 @@ export class Authorizer implements RequestHandler {
 
   #entry(attempt: Attempt, decision: Decision): AuditEntry {
     const { identity, issuerId, grantsReadTimestamp } = attempt
-    const { clock, instanceId, serviceVersion } = this.#options
+    const { clock, instanceId, serviceVersion, rules } = this.#options
+    const { user } = attempt.request.credentials
     return {
       decision,
       request: auditedRequest(attempt.request),
-      ...(identity === undefined ? {} : { principal: principalOf(identity), actors: identity.actors ?? [] }),
+      ...(identity === undefined
+        ? {}
+        : { principal: principalOf(identity), actors: identity.actors ?? [], attributes: identity.attributes }),
+      ...(user === undefined || !rules.accounts.has(user) ? {} : { wantedAccount: user }),
       ...(identity?.display === undefined ? {} : { displayName: identity.display }),
       ...(identity?.clientId === undefined ? {} : { clientId: identity.clientId }),
       ...(issuerId === undefined ? {} : { issuerId }),

@@ -1,7 +1,8 @@
 import type { AuditEntry } from '../core/audit-entry.ts'
 import type { Allow } from '../core/decision.ts'
-import type { Grant, Lock, Policy, RoleBinding } from '../core/grant.ts'
+import type { Policy } from '../core/grant.ts'
 import type { Identity, TokenFacts } from '../core/identity.ts'
+import type { GrantRow, PolicyChange, PolicyKind, PolicyTables } from '../core/policy-row.ts'
 import type { DenyReason } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import type { Delivery } from './events.ts'
@@ -102,15 +103,17 @@ export interface RequestHandler {
   shed(request: AuthorizationRequest, arrival: Arrival, respond: Respond): Promise<void>
 }
 
-/** A grant as an admin adds it; the store assigns nothing but the time. */
-export interface NewGrant extends Grant {
-  readonly reason: string
-  readonly createdBy: string
-}
+/** Where a change comes from, for the history. */
+export type EditSource = 'command' | 'plan' | 'proposal' | 'revert'
 
-export interface StoredGrant extends NewGrant {
-  /** RFC 3339 commit timestamp. */
-  readonly createdAt: string
+/** Changes that belong together, and who makes them. */
+export interface PolicyEdit {
+  readonly changes: readonly PolicyChange[]
+  readonly source: EditSource
+  readonly actor: string
+  /** Somebody else, where two people are asked for. */
+  readonly approvedBy?: string
+  readonly reason: string
 }
 
 export interface GrantFilter {
@@ -119,16 +122,28 @@ export interface GrantFilter {
 }
 
 /**
- * Rows of policy as an admin edits them. Writes are single transactions.
- * A row that the database refuses (CHECK constraint, length) throws `ERR_STORE_REFUSED` and names the constraint; an id
- * that exists throws `ERR_STORE_CONFLICT`; removing what is not there throws `ERR_STORE_NOT_FOUND`; an unreachable store
+ * Rows of policy as an admin edits them.
+ * A row that the database refuses (CHECK constraint, length) throws `ERR_STORE_REFUSED` and names the constraint; a key
+ * that exists throws `ERR_STORE_CONFLICT`; what is not there throws `ERR_STORE_NOT_FOUND`; an unreachable store
  * throws `ERR_STORE_UNAVAILABLE`.
  */
 export interface PolicyAdmin {
-  addGrants(grants: readonly NewGrant[]): Promise<void>
+  /**
+   * Makes all changes or none, in one transaction that also records who and why. Throws `ERR_STORE_CONFLICT` when a row is no
+   * longer as `before` says, and `ERR_STORE_REFUSED` for more than `CHANGES_PER_EDIT_MAX` changes.
+   */
+  edit(edit: PolicyEdit): Promise<void>
   /** Ordered by principal and id; at most `limit` rows. */
-  listGrants(filter: GrantFilter, limit: number): Promise<StoredGrant[]>
-  removeGrant(id: string, actor: { readonly reason: string; readonly removedBy: string }): Promise<StoredGrant>
-  addRoleBinding(binding: RoleBinding & { readonly reason: string; readonly createdBy: string }): Promise<void>
-  addLock(lock: Lock & { readonly reason: string; readonly createdBy: string }): Promise<void>
+  listGrants(filter: GrantFilter, limit: number): Promise<GrantRow[]>
+  /** Rows of a kind in the order of their keys, after the given one; at most `limit`. */
+  scan<Kind extends PolicyKind>(
+    kind: Kind,
+    limit: number,
+    after?: readonly string[],
+  ): Promise<readonly PolicyTables[Kind][]>
+  /** Undefined when no grant has the id. */
+  findGrant(id: string): Promise<GrantRow | undefined>
 }
+
+/** Spanner takes 80,000 mutations in a commit, and a grant with its indexes is some 40 of them. */
+export const CHANGES_PER_EDIT_MAX = 1500

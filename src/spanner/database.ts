@@ -12,11 +12,11 @@ import { Sessions } from './session.ts'
 import type { Session } from './session.ts'
 import { DeadlinePassed, isAborted, isSessionLost, isTransient, storeError } from './status.ts'
 import { Transaction } from './transaction.ts'
-import { queryRequest, rowsOf } from './query.ts'
-import type { Parameters } from './query.ts'
+import { queryRequest, readRequest, rowsOf } from './query.ts'
+import type { KeyedRead, Parameters } from './query.ts'
 import { createTurns } from './turns.ts'
 import type { Turns } from './turns.ts'
-import type { Row, ServerTimestamp, Value } from './values.ts'
+import type { Row, ServerTimestamp } from './values.ts'
 
 /** Releasing the session is a courtesy; a server that is down must not hold up the end of the process. */
 const CLOSE_TIMEOUT_MS = 500
@@ -26,17 +26,6 @@ export interface SpannerDatabaseOptions extends SpannerEndpoint {
   readonly database: string
   readonly clock: Clock
   readonly events: Pick<CalloutEvents, 'storeFault' | 'storeRecovered'>
-}
-
-/** A read by key prefix of a table or index: no SQL, no plan, no scan. */
-export interface KeyedRead {
-  readonly table: string
-  readonly index?: string
-  readonly columns: readonly string[]
-  /** Every row whose key begins with one of these. */
-  readonly prefixes: readonly (readonly Value[])[]
-  /** At most so many rows; ask for one more than is acceptable to notice that there are more. */
-  readonly limit: number
 }
 
 /** `strong`: everything committed before the call. Otherwise exactly at the timestamp of an earlier read. */
@@ -88,14 +77,7 @@ export class SpannerDatabase implements AsyncDisposable {
       bound === 'strong'
         ? { strong: true, returnReadTimestamp: true }
         : { readTimestamp: bound, returnReadTimestamp: true }
-    const request = {
-      table: read.table,
-      index: read.index ?? '',
-      columns: read.columns as string[],
-      keySet: { ranges: read.prefixes.map(prefixRange) },
-      limit: read.limit,
-      transaction: { singleUse: { readOnly } },
-    } satisfies protos.google.spanner.v1.IReadRequest
+    const request = { ...readRequest(read), transaction: { singleUse: { readOnly } } }
     const response = await this.#run('read', deadlineMs, isTransient, (session) =>
       this.#channel.call('read', { ...request, session: session.name }, session.metadata, deadlineMs),
     )
@@ -200,9 +182,4 @@ export class SpannerDatabase implements AsyncDisposable {
 /** Making a session changes nothing, so it may be tried again after anything that may pass. */
 function isSessionPending(error: unknown): boolean {
   return isTransient(error) || isAborted(error) || error instanceof DeadlinePassed
-}
-
-function prefixRange(prefix: readonly Value[]): protos.google.spanner.v1.IKeyRange {
-  const key = { values: prefix as Value[] }
-  return { startClosed: key, endClosed: key }
 }

@@ -4,7 +4,16 @@ import type { Actor } from '../core/identity.ts'
 import type { DecisionColumn } from './schema.ts'
 import { DECISION_COLUMNS } from './schema.ts'
 import { storedText, storedTexts } from './stored-text.ts'
-import { COMMIT_TIMESTAMP, int64Value, jsonValue, NULL, stringsValue, stringValue, timestampValue } from './values.ts'
+import {
+  booleanValue,
+  COMMIT_TIMESTAMP,
+  int64Value,
+  jsonValue,
+  NULL,
+  stringsValue,
+  stringValue,
+  timestampValue,
+} from './values.ts'
 import type { Row, Value } from './values.ts'
 
 /** Widths of the columns that hold text of a client, a token or a server: `migrations/`. */
@@ -19,6 +28,8 @@ const KIND = 32
 /** A person is in some hundred groups at the most; the rest of a flood of them is of no use to a reader. */
 const GROUPS_MAX = 1000
 const AUDIENCES_MAX = 100
+/** The configuration names a handful. */
+const ATTRIBUTES_MAX = 100
 /** A principal may have thousands of expired grants, and a hundred rows share a commit of at most 100 MiB. */
 const SKIPPED_GRANTS_MAX = 1000
 
@@ -55,6 +66,8 @@ function decisionCells(entry: AuditEntry) {
     SkippedGrants: jsonValue(recordedSkips(decision)),
     LockIds: stringsValue(deny?.lockIds ?? []),
     GrantsReadAt: stringValue(entry.grantsReadTimestamp),
+    Attributes: entry.attributes === undefined ? NULL : jsonValue(recordedAttributes(entry.attributes)),
+    WantedAccount: text(entry.wantedAccount, WORD),
     InstanceId: text(entry.instanceId, KEY),
     ServiceVersion: text(entry.serviceVersion, KEY),
     ElapsedMicros: integer(Math.round(entry.elapsedMicros)),
@@ -106,7 +119,16 @@ function connectionCells({ request: { userNkey, server, client } }: AuditEntry) 
     ClientKind: text(client.kind, KIND),
     ConnectionType: text(client.connectionType, KIND),
     TlsVersion: text(client.tlsVersion, KIND),
+    HasVerifiedCertificate: booleanValue(client.hasVerifiedCertificate === true),
   } satisfies Partial<Cells<DecisionColumn>>
+}
+
+function recordedAttributes(attributes: Readonly<Record<string, string>>): object {
+  return Object.fromEntries(
+    Object.entries(attributes)
+      .slice(0, ATTRIBUTES_MAX)
+      .map(([name, value]) => [storedText(name, WORD), storedText(value, NAME)]),
+  )
 }
 
 /** In the words of the token (RFC 8693 §4.1); JSON leaves out what it does not say. */

@@ -4,16 +4,29 @@ import type { DatabaseAdmin } from './database-admin.ts'
 import type { SpannerDatabase } from './database.ts'
 import { LEDGER_STATEMENTS, LeaseLostError, MigrationLedger, readLedger } from './migration-ledger.ts'
 import type { RecordedMigration } from './migration-ledger.ts'
-import { addedConstraint, migrationChecksum } from './migration.ts'
+import { migrationChecksum, unrepeatableStep } from './migration.ts'
 import type { Migration } from './migration.ts'
 import { policy } from './migrations/0001-policy.ts'
 import { decisions } from './migrations/0002-decisions.ts'
 import { delegation } from './migrations/0003-delegation.ts'
 import { conditions } from './migrations/0004-conditions.ts'
+import { model } from './migrations/0005-model.ts'
+import { history } from './migrations/0006-history.ts'
+import { proposals } from './migrations/0007-proposals.ts'
+import { inputs } from './migrations/0008-inputs.ts'
 import { pause } from './retry.ts'
 
 /** In order of their versions, which count from 1. */
-export const MIGRATIONS: readonly Migration[] = [policy, decisions, delegation, conditions]
+export const MIGRATIONS: readonly Migration[] = [
+  policy,
+  decisions,
+  delegation,
+  conditions,
+  model,
+  history,
+  proposals,
+  inputs,
+]
 
 /** A runner that was killed holds the others up for so long; one that is alive renews about once a second. */
 const LEASE_MS = 30_000
@@ -181,19 +194,23 @@ async function applyPending(
   }
 }
 
-/** DDL has no `IF NOT EXISTS` for constraints: those that a runner added before it was killed are left out. */
+/**
+ * DDL has no `IF NOT EXISTS` for constraints and change streams: those that a runner made before it was killed are left out, and so
+ * are those that it took away.
+ */
 async function outstandingStatements(
   { statements }: Migration,
   { database, clock }: ApplyMigrationsOptions,
 ): Promise<readonly string[]> {
   const rows = await database.query(
-    "SELECT CONSTRAINT_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ''",
+    `SELECT CONSTRAINT_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ''
+UNION ALL SELECT CHANGE_STREAM_NAME FROM INFORMATION_SCHEMA.CHANGE_STREAMS WHERE CHANGE_STREAM_SCHEMA = ''`,
     {},
     clock.monotonicMs() + STATUS_TIMEOUT_MS,
   )
   const existing = new Set(rows.map(([name]) => name?.stringValue))
   return statements.filter((statement) => {
-    const added = addedConstraint(statement)
-    return added === undefined || !existing.has(added)
+    const step = unrepeatableStep(statement)
+    return step === undefined || existing.has(step.name) !== step.adds
   })
 }

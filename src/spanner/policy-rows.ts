@@ -1,45 +1,28 @@
 import type { ConnectionCondition } from '../core/connection-condition.ts'
-import type { Grant, Lock, RoleBinding, ValidityWindow } from '../core/grant.ts'
-import type { NewGrant, StoredGrant } from '../service/ports.ts'
-import {
-  GRANT_COLUMNS,
-  GRANT_ORIGIN_COLUMNS,
-  GRANTS,
-  LOCK_COLUMNS,
-  LOCKS,
-  ROLE_BINDING_COLUMNS,
-  ROLE_BINDINGS,
-} from './schema.ts'
-import {
-  COMMIT_TIMESTAMP,
-  NULL,
-  RowReader,
-  RowShapeError,
-  stringsValue,
-  stringValue,
-  timestampValue,
-} from './values.ts'
+import { RESOURCE_ACTIONS } from '../core/grant.ts'
+import type { Grant, GrantAction, Lock, ResponsePermission, RoleBinding, ValidityWindow } from '../core/grant.ts'
+import { GRANT_COLUMNS, GRANTS, LOCK_COLUMNS, LOCKS, ROLE_BINDING_COLUMNS, ROLE_BINDINGS } from './schema.ts'
+import { RowReader, RowShapeError } from './values.ts'
 import type { Row } from './values.ts'
 
 const EFFECTS = { ALLOW: 'allow', DENY: 'deny' } as const
-const ACTIONS = { PUBLISH: 'publish', SUBSCRIBE: 'subscribe' } as const
+const ACTIONS: Readonly<Record<string, GrantAction>> = Object.fromEntries(
+  (['publish', 'subscribe', ...RESOURCE_ACTIONS] as const).map((action) => [storedAction(action), action]),
+)
 const TLS = { REQUIRED: 'required', MUTUAL: 'mutual' } as const
 
-export const STORED_GRANT_COLUMNS = [...GRANT_COLUMNS, ...GRANT_ORIGIN_COLUMNS] as const
+/** The word of the column `Action`: `stream:read` is `STREAM_READ`. */
+export function storedAction(action: GrantAction): string {
+  return action.replace(':', '_').toUpperCase()
+}
 
 /** Decodes a row of `GRANT_COLUMNS`. Throws `RowShapeError`. */
 export function decodeGrant(row: Row): Grant {
   return grantOf(new RowReader(GRANTS, GRANT_COLUMNS, row))
 }
 
-/** Decodes a row of `STORED_GRANT_COLUMNS`. Throws `RowShapeError`. */
-export function decodeStoredGrant(row: Row): StoredGrant {
-  const reader = new RowReader(GRANTS, STORED_GRANT_COLUMNS, row)
-  const grant = grantOf(reader)
-  return { ...grant, reason: reader.string(), createdBy: reader.string(), createdAt: reader.string() }
-}
-
-function grantOf(reader: RowReader): Grant {
+/** Takes `GRANT_COLUMNS` from a reader. */
+export function grantOf(reader: RowReader): Grant {
   const grant = {
     principal: reader.string(),
     id: reader.string(),
@@ -51,7 +34,14 @@ function grantOf(reader: RowReader): Grant {
   const queue = reader.optionalString()
   const window = windowOf(reader)
   const condition = conditionOf(reader)
-  return { ...grant, ...(queue !== undefined && { queue }), ...window, ...(condition !== undefined && { condition }) }
+  const response = responseOf(reader)
+  return {
+    ...grant,
+    ...(queue !== undefined && { queue }),
+    ...window,
+    ...(condition !== undefined && { condition }),
+    ...(response !== undefined && { response }),
+  }
 }
 
 /** Undefined when all three columns are NULL. What the lists hold is for the reader of the condition to judge. */
@@ -67,6 +57,12 @@ function conditionOf(reader: RowReader): ConnectionCondition | undefined {
   }
 }
 
+function responseOf(reader: RowReader): ResponsePermission | undefined {
+  const max = reader.optionalInt64()
+  const ttlMs = reader.optionalInt64()
+  return max === undefined || ttlMs === undefined ? undefined : { max, ttlMs }
+}
+
 /** A part of a millisecond is rounded so that the window never grows. */
 function windowOf(reader: RowReader): ValidityWindow {
   const validFromMs = reader.optionalTimestampMs('up')
@@ -77,30 +73,13 @@ function windowOf(reader: RowReader): ValidityWindow {
   }
 }
 
-export function encodeGrant(grant: NewGrant): Row {
-  const { connectionTypes, sourceCidrs, tls } = grant.condition ?? {}
-  return [
-    stringValue(grant.principal),
-    stringValue(grant.id),
-    stringValue(grant.account),
-    stringValue(grant.effect.toUpperCase()),
-    stringValue(grant.action.toUpperCase()),
-    stringValue(grant.subject),
-    stringValue(grant.queue),
-    timestampValue(grant.validFromMs),
-    timestampValue(grant.validUntilMs),
-    connectionTypes === undefined ? NULL : stringsValue(connectionTypes),
-    sourceCidrs === undefined ? NULL : stringsValue(sourceCidrs),
-    stringValue(tls?.toUpperCase()),
-    stringValue(grant.reason),
-    stringValue(grant.createdBy),
-    COMMIT_TIMESTAMP,
-  ]
-}
-
 /** Decodes a row of `ROLE_BINDING_COLUMNS`. Throws `RowShapeError`. */
 export function decodeRoleBinding(row: Row): RoleBinding {
-  const reader = new RowReader(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, row)
+  return roleBindingOf(new RowReader(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, row))
+}
+
+/** Takes `ROLE_BINDING_COLUMNS` from a reader. */
+export function roleBindingOf(reader: RowReader): RoleBinding {
   const member = reader.string()
   const role = reader.string()
   // Anything else would lend the member the grants of another principal.
@@ -108,11 +87,23 @@ export function decodeRoleBinding(row: Row): RoleBinding {
   return { member, role, ...windowOf(reader) }
 }
 
-/** Decodes a row of `LOCK_COLUMNS`; a lock holds to the end of its last millisecond. Throws `RowShapeError`. */
+/** Decodes a row of `LOCK_COLUMNS`. Throws `RowShapeError`. */
 export function decodeLock(row: Row): Lock {
-  const reader = new RowReader(LOCKS, LOCK_COLUMNS, row)
+  return lockOf(new RowReader(LOCKS, LOCK_COLUMNS, row))
+}
+
+/** Takes `LOCK_COLUMNS` from a reader; a lock holds to the end of its last millisecond. */
+export function lockOf(reader: RowReader): Lock {
   const target = reader.string()
   const id = reader.string()
   const expiresAtMs = reader.optionalTimestampMs('up')
-  return { id, target, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+  const sourceCidr = reader.optionalString()
+  const message = reader.optionalString()
+  return {
+    id,
+    target,
+    ...(expiresAtMs !== undefined && { expiresAtMs }),
+    ...(sourceCidr !== undefined && { sourceCidr }),
+    ...(message !== undefined && { message }),
+  }
 }

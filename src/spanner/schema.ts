@@ -17,32 +17,71 @@ export const GRANT_COLUMNS = [
   'ConnectionTypes',
   'SourceCidrs',
   'Tls',
+  'ResponseMax',
+  'ResponseTtlMs',
 ] as const
-/** What admins see of a grant besides. */
-export const GRANT_ORIGIN_COLUMNS = ['Reason', 'CreatedBy', 'CreatedAt'] as const
+/** What admins see of each row of policy besides. */
+export const LABEL_COLUMNS = ['Name', 'Scope', 'Owner', 'Ticket', 'Labels'] as const
+export const ORIGIN_COLUMNS = ['Reason', 'CreatedBy', 'CreatedAt'] as const
 export const GRANTS_BY_ID = 'GrantsById'
 export const GRANTS_BY_SUBJECT = 'GrantsBySubject'
 
 export const ROLE_BINDINGS = 'RoleBindings'
 export const ROLE_BINDING_COLUMNS = ['Member', 'Role', 'ValidFrom', 'ValidUntil'] as const
-export const ROLE_BINDING_ORIGIN_COLUMNS = ['Reason', 'CreatedBy', 'CreatedAt'] as const
 export const ROLE_BINDINGS_BY_ROLE = 'RoleBindingsByRole'
 
+export const ROLES = 'Roles'
+export const ROLE_COLUMNS = ['Role', 'SessionMaxSeconds'] as const
+
 export const LOCKS = 'Locks'
-export const LOCK_COLUMNS = ['Target', 'LockId', 'ExpiresAt'] as const
-export const LOCK_ORIGIN_COLUMNS = ['Reason', 'CreatedBy', 'CreatedAt'] as const
+export const LOCK_COLUMNS = ['Target', 'LockId', 'ExpiresAt', 'SourceCidr', 'Message'] as const
 export const LOCKS_BY_ID = 'LocksById'
 
-export const GRANT_CHANGES = 'GrantChanges'
-export const GRANT_CHANGE_COLUMNS = [
-  'GrantId',
-  'ChangedAt',
+/** Every change by a command, for the history. */
+export const POLICY_EDITS = 'PolicyEdits'
+export const POLICY_EDIT_COLUMNS = ['EditId', 'EditedAt', 'Source', 'Actor', 'ApprovedBy', 'Reason'] as const
+
+export const POLICY_CHANGES = 'PolicyChanges'
+export const POLICY_HISTORY = 'PolicyHistory'
+export const POLICY_HISTORY_COLUMNS = [
+  'TableName',
+  'EntityKey',
+  'CommittedAt',
+  'TransactionId',
+  'RecordSequence',
+  'ModIndex',
   'Change',
   'Principal',
-  'ChangedBy',
+  'EditId',
+  'Source',
+  'Actor',
+  'ApprovedBy',
   'Reason',
-  'GrantRow',
+  'BeforeRow',
+  'AfterRow',
 ] as const
+export const POLICY_HISTORY_BY_PRINCIPAL = 'PolicyHistoryByPrincipal'
+export const POLICY_HISTORY_BY_TIME = 'PolicyHistoryByTime'
+
+export const CHANGE_STREAM_READERS = 'ChangeStreamReaders'
+export const CHANGE_STREAM_READER_COLUMNS = ['Stream', 'Holder', 'LeaseExpiresAt', 'Progress', 'UpdatedAt'] as const
+
+export const PROPOSALS = 'Proposals'
+export const PROPOSAL_COLUMNS = [
+  'ProposalId',
+  'State',
+  'Plan',
+  'ProposedBy',
+  'ProposedAt',
+  'Reason',
+  'DecidedBy',
+  'DecidedAt',
+  'DecisionReason',
+] as const
+export const PROPOSALS_BY_STATE = 'ProposalsByState'
+
+/** History before migration 0006; nothing writes it any more. */
+export const GRANT_CHANGES = 'GrantChanges'
 export const GRANT_CHANGES_BY_PRINCIPAL = 'GrantChangesByPrincipal'
 
 export const DECISIONS = 'Decisions'
@@ -77,6 +116,8 @@ export const DECISION_COLUMNS = [
   'SkippedGrants',
   'LockIds',
   'GrantsReadAt',
+  'Attributes',
+  'WantedAccount',
   'UserNkey',
   'ServerId',
   'ServerName',
@@ -90,6 +131,7 @@ export const DECISION_COLUMNS = [
   'ClientKind',
   'ConnectionType',
   'TlsVersion',
+  'HasVerifiedCertificate',
   'InstanceId',
   'ServiceVersion',
   'ElapsedMicros',

@@ -2,8 +2,8 @@ import type { protos } from '@google-cloud/spanner-api'
 import type { DeadlineMs } from '../service/ports.ts'
 import type { SpannerChannel } from './channel.ts'
 import type { Mutation } from './mutation.ts'
-import { queryRequest, rowsOf } from './query.ts'
-import type { Parameters } from './query.ts'
+import { queryRequest, readRequest, rowsOf } from './query.ts'
+import type { KeyedRead, Parameters } from './query.ts'
 import type { Session } from './session.ts'
 import type { Row } from './values.ts'
 
@@ -42,6 +42,15 @@ export class Transaction {
       seqno: ++this.#statements,
     }
     const result = (await this.#call('executeSql', request)) as protos.google.spanner.v1.IResultSet
+    this.#keep(result.precommitToken)
+    return rowsOf(result)
+  }
+
+  /** Rows in key order, under the locks of this transaction. */
+  async read(read: KeyedRead): Promise<readonly Row[]> {
+    const id = await this.#begin()
+    const request = { ...readRequest(read), session: this.#session.name, transaction: { id } }
+    const result = (await this.#call('read', request)) as protos.google.spanner.v1.IResultSet
     this.#keep(result.precommitToken)
     return rowsOf(result)
   }

@@ -27,6 +27,10 @@ export function int64Value(integer: number | undefined): Value {
   return integer === undefined ? NULL : { stringValue: String(integer) }
 }
 
+export function booleanValue(truth: boolean): Value {
+  return { boolValue: truth }
+}
+
 export function stringsValue(texts: readonly string[]): Value {
   return { listValue: { values: texts.map(stringValue) } }
 }
@@ -92,8 +96,20 @@ export class RowReader {
   }
 
   int64(): number {
-    const integer = Number(this.string())
+    return this.optionalInt64() ?? this.#refuse('is NULL')
+  }
+
+  optionalInt64(): number | undefined {
+    const text = this.optionalString()
+    if (text === undefined) return undefined
+    const integer = Number(text)
     return Number.isSafeInteger(integer) ? integer : this.#refuse('is not an integer')
+  }
+
+  optionalBoolean(): boolean | undefined {
+    const value = this.#row[this.#next++]
+    if (value?.nullValue !== undefined && value.nullValue !== null) return undefined
+    return value?.boolValue ?? this.#refuse('is not a boolean')
   }
 
   /** Epoch milliseconds; a part of a millisecond is rounded in the direction that grants less. */

@@ -5,7 +5,7 @@ import { KEYS_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
 import { LOCAL_ISSUER_ID } from '../../src/dev/sample-policy.ts'
 import { startLocalStack } from '../../src/dev/stack.ts'
 import type { LocalStack, StackOptions } from '../../src/dev/stack.ts'
-import type { NewGrant } from '../../src/service/ports.ts'
+import type { GrantRow } from '../../src/core/policy-row.ts'
 import type { ConnectTask } from './connect-storm.ts'
 import type { Load, LoadResult } from './load.ts'
 import { machineCpuMs, processUsage } from './process-usage.ts'
@@ -14,6 +14,7 @@ import type { RequestTask } from './request-storm.ts'
 import { serviceCounters, serviceFigures } from './service-metrics.ts'
 import type { ServiceFigures } from './service-metrics.ts'
 import { runStorm } from './storm.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 /** What is shipped; `npm run bench` builds it first. Types stripped at the start would cost 26 MiB. */
 const BUILT_MAIN = path.resolve(import.meta.dirname, '../../dist/main.js')
@@ -95,11 +96,11 @@ export async function startBenchStack(options: StackOptions): Promise<LocalStack
     throw new Error('unset SPANNER_EMULATOR_HOST: each measurement needs a fresh emulator')
   }
   const stack = await startLocalStack({ ...options, mainFile: BUILT_MAIN, provider: { clients: CLIENTS } })
-  await stack.admin.addGrants(CLIENTS.flatMap(grantsOf))
+  await stack.admin.edit(adding('grant', ...CLIENTS.flatMap(grantsOf)))
   return stack
 }
 
-function grantsOf(client: string): NewGrant[] {
+function grantsOf(client: string): GrantRow[] {
   const common = {
     principal: `client:${LOCAL_ISSUER_ID}:${client}`,
     account: 'APP',

@@ -1,10 +1,10 @@
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import { auditedRequest } from '../../src/core/audit-entry.ts'
 import type { Allow, Deny } from '../../src/core/decision.ts'
-import type { NewGrant } from '../../src/service/ports.ts'
+import type { GrantRow } from '../../src/core/policy-row.ts'
 import { aGrant, aRequest, NOW_MS, NOW_SECONDS } from '../support/builders.ts'
 
-export function aNewGrant(change: Partial<NewGrant> = {}): NewGrant {
+export function aNewGrant(change: Partial<GrantRow> = {}): GrantRow {
   return { ...aGrant(), reason: 'ticket OPS-1', createdBy: 'ann', ...change }
 }
 

@@ -4,6 +4,8 @@ import { forgeSignature } from '../../src/dev/forged-token.ts'
 import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
 import { judged, tryConnect, decisionsOf, notReady } from '../support/clients.ts'
 import { inMs } from '../support/spanner.ts'
+import { removeGrant } from '../support/policy.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 const PLAIN = {
   editServerConfig: (conf: string) => conf.replace(/^\s*(?:xkey:|CALLOUT_XKEY) .*$/m, ''),
@@ -102,9 +104,9 @@ for (const [mode, edits] of [
         effect: 'allow',
         action: 'subscribe',
       } as const
-      await stack.admin.addGrants([{ ...grant, subject: '$SYS.>', reason: 'a test', createdBy: 'a test' }])
+      await stack.admin.edit(adding('grant', { ...grant, subject: '$SYS.>', reason: 'a test', createdBy: 'a test' }))
       const { admitted, rows } = await judged(stack, { token: await stack.provider.deviceLogin('bob') })
-      await stack.admin.removeGrant('escape', { reason: 'a test', removedBy: 'a test' })
+      await removeGrant(stack.admin, 'escape')
       assert.equal(admitted, false)
       assert.deepEqual(
         rows.map((row) => row.reason),

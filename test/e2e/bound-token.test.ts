@@ -7,6 +7,7 @@ import { privateDirectory } from '../../src/dev/child-process.ts'
 import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
 import { judged } from '../support/clients.ts'
 import { createSigner, selfSignedCertificate, signToken } from '../support/oidc.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 const ISSUER = 'https://bound.example'
 const signer = createSigner('ES256')
@@ -38,19 +39,29 @@ before(async () => {
         .replace('issuers:\n', `issuers:\n${issuer}\n`),
   })
   const mutual = { id: 'mutual', principal: 'user:bound:mallory', account: 'APP', action: 'publish' } as const
-  await stack.admin.addGrants([
-    { ...mutual, effect: 'allow', subject: 'm.>', condition: { tls: 'mutual' }, reason: 'a test', createdBy: 'a test' },
-    {
-      id: 'eve',
-      principal: 'user:bound:eve',
-      account: 'APP',
-      effect: 'allow',
-      action: 'publish',
-      subject: 'eve.>',
-      reason: 'a test',
-      createdBy: 'a test',
-    },
-  ])
+  await stack.admin.edit(
+    adding(
+      'grant',
+      {
+        ...mutual,
+        effect: 'allow',
+        subject: 'm.>',
+        condition: { tls: 'mutual' },
+        reason: 'a test',
+        createdBy: 'a test',
+      },
+      {
+        id: 'eve',
+        principal: 'user:bound:eve',
+        account: 'APP',
+        effect: 'allow',
+        action: 'publish',
+        subject: 'eve.>',
+        reason: 'a test',
+        createdBy: 'a test',
+      },
+    ),
+  )
 })
 after(() => stack?.[Symbol.asyncDispose]())
 

@@ -6,6 +6,7 @@ import { CLIENT_KINDS, type ClientKind, type Credentials, type Session } from '.
 import { startStackOfAllKinds, type Listeners } from '../support/client-kinds-stack.ts'
 import { connectClient, until } from '../support/nats.ts'
 import { inMs } from '../support/spanner.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 const PRINCIPAL = 'client:local:orders-service'
 
@@ -20,21 +21,24 @@ before(async () => {
   ;({ stack, listeners } = await startStackOfAllKinds())
   const base = { principal: PRINCIPAL, account: 'APP', effect: 'allow', reason: 'a test', createdBy: 'a test' } as const
   const watcher = { ...base, principal: 'client:local:reporting' } as const
-  await stack.admin.addGrants([
-    { ...base, id: 'kinds-out', action: 'publish', subject: 'kinds.out' },
-    { ...base, id: 'kinds-in', action: 'subscribe', subject: 'kinds.in' },
-    ...CONNECTION_TYPES.map((type) => ({
-      ...base,
-      id: `only-${type}`,
-      action: 'publish' as const,
-      subject: `only.${type}`,
-      condition: { connectionTypes: [type] },
-    })),
-    { ...base, id: 'only-tls', action: 'publish', subject: 'only.tls', condition: { tls: 'required' } },
-    { ...base, id: 'only-mutual', action: 'publish', subject: 'only.mutual', condition: { tls: 'mutual' } },
-    { ...watcher, id: 'watch-all', action: 'subscribe', subject: 'kinds.>' },
-    { ...watcher, id: 'speak-all', action: 'publish', subject: 'kinds.>' },
-  ])
+  await stack.admin.edit(
+    adding(
+      'grant',
+      { ...base, id: 'kinds-out', action: 'publish', subject: 'kinds.out' },
+      { ...base, id: 'kinds-in', action: 'subscribe', subject: 'kinds.in' },
+      ...CONNECTION_TYPES.map((type) => ({
+        ...base,
+        id: `only-${type}`,
+        action: 'publish' as const,
+        subject: `only.${type}`,
+        condition: { connectionTypes: [type] },
+      })),
+      { ...base, id: 'only-tls', action: 'publish', subject: 'only.tls', condition: { tls: 'required' } },
+      { ...base, id: 'only-mutual', action: 'publish', subject: 'only.mutual', condition: { tls: 'mutual' } },
+      { ...watcher, id: 'watch-all', action: 'subscribe', subject: 'kinds.>' },
+      { ...watcher, id: 'speak-all', action: 'publish', subject: 'kinds.>' },
+    ),
+  )
 })
 after(() => stack?.[Symbol.asyncDispose]())
 

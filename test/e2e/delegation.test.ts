@@ -7,6 +7,7 @@ import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
 import { judged } from '../support/clients.ts'
 import { createSigner, signToken } from '../support/oidc.ts'
 import { inMs } from '../support/spanner.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 const ISSUER = 'https://delegating.example'
 const FORMER = { sub: 'planner', iss: 'https://agents.example' }
@@ -27,17 +28,20 @@ before(async () => {
     match: [{ path: [act, sub], none_of: [stranger] }]
     identity: { display: { path: [name] } }`
   stack = await startLocalStack({ editConfig: (yaml) => yaml.replace('issuers:\n', `issuers:\n${issuer}\n`) })
-  await stack.admin.addGrants(
-    ['user:delegating:alice', 'client:delegating:agent-7', 'user:delegating:agent-7'].map((principal) => ({
-      id: principal.replaceAll(':', '-'),
-      principal,
-      account: 'APP',
-      effect: 'allow',
-      action: 'publish',
-      subject: principal.endsWith('alice') ? 'alice.>' : 'agent.>',
-      reason: 'a test',
-      createdBy: 'a test',
-    })),
+  await stack.admin.edit(
+    adding(
+      'grant',
+      ...['user:delegating:alice', 'client:delegating:agent-7', 'user:delegating:agent-7'].map((principal) => ({
+        id: principal.replaceAll(':', '-'),
+        principal,
+        account: 'APP',
+        effect: 'allow' as const,
+        action: 'publish' as const,
+        subject: principal.endsWith('alice') ? 'alice.>' : 'agent.>',
+        reason: 'a test',
+        createdBy: 'a test',
+      })),
+    ),
   )
 })
 after(() => stack?.[Symbol.asyncDispose]())
@@ -84,12 +88,14 @@ suite('a client that acts for a user', () => {
   })
 
   test('is refused when a lock names it, and the row says for whom it acted', async () => {
-    await stack.admin.addLock({
-      id: 'agent-8-stolen',
-      target: 'client:delegating:agent-8',
-      reason: 'a test',
-      createdBy: 'a test',
-    })
+    await stack.admin.edit(
+      adding('lock', {
+        id: 'agent-8-stolen',
+        target: 'client:delegating:agent-8',
+        reason: 'a test',
+        createdBy: 'a test',
+      }),
+    )
     assert.deepEqual(await attempt('locked', { sub: 'agent-8' }), {
       outcome: 'DENY',
       reason: 'locked',

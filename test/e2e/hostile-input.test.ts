@@ -13,6 +13,7 @@ import { isAdmitted, judged, metric } from '../support/clients.ts'
 import { aForge, anIssuer, anXKey, type RequestForge } from '../support/nats.ts'
 import { createSigner, encode, signBytes, signToken, type Signer } from '../support/oidc.ts'
 import { inMs, until } from '../support/spanner.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 const SUBJECT = '$SYS.REQ.USER.AUTH'
 const ISSUER = 'https://hostile.example'
@@ -250,7 +251,7 @@ suite('a grant with an impossible subject', () => {
   test('that got in all the same is skipped, and the row says so', async () => {
     await using schema = new DatabaseAdmin({ database: stack.database.name, emulatorHost: stack.emulator.host, clock })
     await schema.updateSchema(['ALTER TABLE Grants DROP CONSTRAINT CK_Grants_Subject'], async () => {})
-    await stack.admin.addGrants([grant])
+    await stack.admin.edit(adding('grant', grant))
     const token = await stack.provider.clientCredentials('orders-service')
     assert.equal(await isAdmitted(stack, { token, name: 'skipper' }), true)
     const [row] = await stack.database.query(

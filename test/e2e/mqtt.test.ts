@@ -4,6 +4,7 @@ import { connectAsync, type MqttClient } from 'mqtt'
 import type { LocalStack } from '../../src/dev/stack.ts'
 import { startStackOfAllKinds, type Listeners } from '../support/client-kinds-stack.ts'
 import { until } from '../support/nats.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 let stack: LocalStack
 let listeners: Listeners
@@ -11,10 +12,13 @@ let listeners: Listeners
 before(async () => {
   ;({ stack, listeners } = await startStackOfAllKinds())
   const both = { account: 'APP', effect: 'allow', reason: 'a test', createdBy: 'a test' } as const
-  await stack.admin.addGrants([
-    { ...both, principal: 'client:local:orders-service', id: 'in', action: 'subscribe', subject: 'plant.*' },
-    { ...both, principal: 'client:local:reporting', id: 'out', action: 'publish', subject: 'plant.line1' },
-  ])
+  await stack.admin.edit(
+    adding(
+      'grant',
+      { ...both, principal: 'client:local:orders-service', id: 'in', action: 'subscribe', subject: 'plant.*' },
+      { ...both, principal: 'client:local:reporting', id: 'out', action: 'publish', subject: 'plant.line1' },
+    ),
+  )
 })
 after(() => stack?.[Symbol.asyncDispose]())
 

@@ -10,6 +10,7 @@ import { startLocalStack, type LocalStack, type RunningService } from '../../src
 import { isAdmitted, judged, metric, notReady } from '../support/clients.ts'
 import { connectClient, seedOf, until } from '../support/nats.ts'
 import { reissued, withCreds } from '../support/operator.ts'
+import { adding } from '../../src/service/policy-edit.ts'
 
 /** What an administrator has beside the running stack. */
 interface Administrator {
@@ -80,7 +81,9 @@ suite('in operator mode', () => {
     const grant = { principal: 'user:local:bob', effect: 'allow', action: 'subscribe', subject: '$SYS.>' } as const
     const names = ['SYS', administrator.systemAccount]
     const notes = { reason: 'a test', createdBy: 'a test' }
-    await stack.admin.addGrants(names.map((account, index) => ({ ...grant, ...notes, account, id: `escape-${index}` })))
+    await stack.admin.edit(
+      adding('grant', ...names.map((account, index) => ({ ...grant, ...notes, account, id: `escape-${index}` }))),
+    )
     const { admitted, rows } = await judged(stack, { token: await stack.provider.deviceLogin('bob') })
     assert.deepEqual([admitted, rows.map((row) => row.reason)], [false, ['account_not_allowed']])
   })

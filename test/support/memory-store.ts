@@ -1,86 +1,116 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import { CONNECTION_TYPES, SOURCE_CIDRS_MAX } from '../../src/core/connection-condition.ts'
 import { CalloutError } from '../../src/core/errors.ts'
-import type { Lock, Policy, RoleBinding } from '../../src/core/grant.ts'
+import type { Policy } from '../../src/core/grant.ts'
+import { policyKey, sidesOf } from '../../src/core/policy-row.ts'
+import type {
+  GrantRow,
+  PolicyKind,
+  PolicyLabels,
+  PolicyOrigin,
+  PolicyRow,
+  PolicyTables,
+} from '../../src/core/policy-row.ts'
 import { parsePrincipal } from '../../src/core/principal.ts'
 import { parseSubjectPattern, problemOfQueue } from '../../src/core/subject.ts'
-import type {
-  DecisionLog,
-  GrantFilter,
-  NewGrant,
-  PolicyAdmin,
-  PolicyReader,
-  StoredGrant,
-} from '../../src/service/ports.ts'
+import { CHANGES_PER_EDIT_MAX } from '../../src/service/ports.ts'
+import type { DecisionLog, GrantFilter, PolicyAdmin, PolicyEdit, PolicyReader } from '../../src/service/ports.ts'
 import { NOW_MS } from './builders.ts'
 
 /** Policy in memory, for unit tests. Runs the same contract suite as the one in Spanner. */
 export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
-  readonly #grants = new Map<string, StoredGrant>()
-  readonly #bindings: RoleBinding[] = []
-  readonly #locks: Lock[] = []
+  #rows = new Map<string, PolicyRow>()
+  readonly edits: PolicyEdit[] = []
   #commits = 0
 
   async read(principals: readonly string[]): Promise<Policy> {
     const asked = new Set(principals)
-    const bindings = this.#bindings.filter(({ member }) => asked.has(member))
+    const bindings = this.#all('binding').filter(({ member }) => asked.has(member))
     const holders = asked.union(new Set(bindings.map(({ role }) => role)))
     return {
-      bindings,
-      locks: this.#locks.filter(({ target }) => asked.has(target)),
-      grants: [...this.#grants.values()]
+      bindings: bindings.map(withoutNotes),
+      locks: this.#all('lock')
+        .filter(({ target }) => asked.has(target))
+        .map(withoutNotes),
+      grants: this.#all('grant')
         .filter(({ principal }) => holders.has(principal))
-        .map(({ reason: _reason, createdBy: _createdBy, createdAt: _createdAt, ...grant }) => grant),
+        .map(({ forced: _forced, ...grant }) => withoutNotes(grant)),
       readTimestamp: this.#timestamp(),
     }
   }
 
-  async addGrants(grants: readonly NewGrant[]): Promise<void> {
-    const ids = new Set(grants.map(({ id }) => id))
-    if (ids.size < grants.length || grants.some(({ id }) => this.#grants.has(id))) throw conflict()
-    for (const grant of grants) refuseBadGrant(grant)
+  async edit(edit: PolicyEdit): Promise<void> {
+    if (edit.changes.length === 0) return
+    refuse('CHANGES_PER_EDIT_MAX', edit.changes.length > CHANGES_PER_EDIT_MAX)
+    const rows = new Map(this.#rows)
+    const createdAt = this.#timestamp(this.#commits + 1)
+    for (const { before, after } of edit.changes.map(sidesOf)) {
+      if (before !== undefined) this.#requireSame(before)
+      if (before !== undefined) rows.delete(nameOf(before))
+      if (after === undefined) continue
+      if (rows.has(nameOf(after)) || this.#isIdTaken(rows, after)) throw conflict()
+      refuseBadRow(after)
+      rows.set(nameOf(after), { kind: after.kind, row: { ...after.row, createdAt } } as PolicyRow)
+    }
+    refuse('CK_PolicyEdits_Reason', edit.reason.trim() === '')
+    refuse('CK_PolicyEdits_Actor', edit.actor.trim() === '')
+    refuse('CK_PolicyEdits_ApprovedBy', edit.approvedBy === edit.actor)
     this.#commits++
-    for (const grant of grants) this.#grants.set(grant.id, { ...grant, createdAt: this.#timestamp() })
+    this.#rows = rows
+    this.edits.push(edit)
   }
 
-  async listGrants({ principal, account }: GrantFilter, limit: number): Promise<StoredGrant[]> {
-    return [...this.#grants.values()]
+  async listGrants({ principal, account }: GrantFilter, limit: number): Promise<GrantRow[]> {
+    return this.#all('grant')
       .filter((grant) => principal === undefined || grant.principal === principal)
       .filter((grant) => account === undefined || grant.account === account)
-      .sort((a, b) => compare(a.principal, b.principal) || compare(a.id, b.id))
       .slice(0, limit)
   }
 
-  async removeGrant(id: string, actor: { readonly reason: string; readonly removedBy: string }): Promise<StoredGrant> {
-    const grant = this.#grants.get(id)
-    if (grant === undefined) throw new CalloutError('ERR_STORE_NOT_FOUND', 'no grant has this id')
-    refuse('CK_GrantChanges_Reason', actor.reason.trim() === '')
-    this.#commits++
-    this.#grants.delete(id)
-    return grant
+  async scan<Kind extends PolicyKind>(
+    kind: Kind,
+    limit: number,
+    after?: readonly string[],
+  ): Promise<readonly PolicyTables[Kind][]> {
+    return this.#all(kind)
+      .filter((row) => after === undefined || compareKeys(policyKey({ kind, row } as PolicyRow), after) > 0)
+      .slice(0, limit)
   }
 
-  async addRoleBinding(binding: RoleBinding & { readonly reason: string; readonly createdBy: string }): Promise<void> {
-    const { reason, createdBy: _createdBy, ...row } = binding
-    if (this.#bindings.some(({ member, role }) => member === row.member && role === row.role)) throw conflict()
-    refuse('CK_RoleBindings_Member', 'problem' in parsePrincipal(row.member) || row.member.startsWith('role:'))
-    refuse('CK_RoleBindings_Role', 'problem' in parsePrincipal(row.role) || !row.role.startsWith('role:'))
-    refuse('CK_RoleBindings_Reason', reason.trim() === '')
-    this.#commits++
-    this.#bindings.push(row)
+  async findGrant(id: string): Promise<GrantRow | undefined> {
+    return this.#all('grant').find((grant) => grant.id === id)
   }
 
-  async addLock(lock: Lock & { readonly reason: string; readonly createdBy: string }): Promise<void> {
-    const { reason, createdBy: _createdBy, ...row } = lock
-    if (this.#locks.some(({ id }) => id === row.id)) throw conflict()
-    refuse('CK_Locks_Target', 'problem' in parsePrincipal(row.target) || row.target.startsWith('role:'))
-    refuse('CK_Locks_Reason', reason.trim() === '')
-    this.#commits++
-    this.#locks.push(row)
+  /** In the order of their keys. */
+  #all<Kind extends PolicyKind>(kind: Kind): PolicyTables[Kind][] {
+    return [...this.#rows.values()]
+      .filter((row) => row.kind === kind)
+      .sort((a, b) => compareKeys(policyKey(a), policyKey(b)))
+      .map(({ row }) => row as PolicyTables[Kind])
   }
 
-  #timestamp(): string {
-    return `${new Date(NOW_MS).toISOString().slice(0, -1)}${String(this.#commits).padStart(3, '0')}Z`
+  #requireSame(seen: PolicyRow): void {
+    const stored = this.#rows.get(nameOf(seen))
+    if (stored === undefined) throw new CalloutError('ERR_STORE_NOT_FOUND', `the ${nameOf(seen)} is not there any more`)
+    if (!isDeepStrictEqual(stored, seen)) {
+      throw new CalloutError(
+        'ERR_STORE_CONFLICT',
+        `the ${nameOf(seen)} was changed by ${stored.row.createdBy} meanwhile`,
+      )
+    }
+  }
+
+  /** Ids of grants and of locks are unique by themselves. */
+  #isIdTaken(rows: ReadonlyMap<string, PolicyRow>, { kind, row }: PolicyRow): boolean {
+    return (
+      'id' in row &&
+      [...rows.values()].some((other) => other.kind === kind && 'id' in other.row && other.row.id === row.id)
+    )
+  }
+
+  #timestamp(commits = this.#commits): string {
+    return `${new Date(NOW_MS).toISOString().slice(0, -1)}${String(commits).padStart(3, '0')}Z`
   }
 }
 
@@ -102,11 +132,66 @@ export class MemoryDecisionLog implements DecisionLog {
   }
 }
 
-function refuseBadGrant(grant: NewGrant): void {
+function withoutNotes<Row extends PolicyLabels & PolicyOrigin>(
+  noted: Row,
+): Omit<Row, keyof PolicyLabels | keyof PolicyOrigin> {
+  const {
+    name: _n,
+    scope: _s,
+    owner: _o,
+    ticket: _t,
+    labels: _l,
+    reason: _r,
+    createdBy: _b,
+    createdAt: _a,
+    ...row
+  } = noted
+  return row
+}
+
+function refuseBadRow({ kind, row }: PolicyRow): void {
+  if (kind === 'grant') refuseBadGrant(row)
+  if (kind === 'role') {
+    refuse('CK_Roles_Role', 'problem' in parsePrincipal(row.role) || !row.role.startsWith('role:'))
+    refuse('CK_Roles_SessionMax', row.sessionMaxMs !== undefined && row.sessionMaxMs < 1000)
+    refuse('CK_Roles_Reason', row.reason.trim() === '')
+  }
+  if (kind === 'binding') {
+    refuse('CK_RoleBindings_Member', 'problem' in parsePrincipal(row.member) || row.member.startsWith('role:'))
+    refuse('CK_RoleBindings_Role', 'problem' in parsePrincipal(row.role) || !row.role.startsWith('role:'))
+    refuse('CK_RoleBindings_Reason', row.reason.trim() === '')
+  }
+  if (kind === 'lock') {
+    refuse('CK_Locks_KnownTarget', !isLockTarget(row.target))
+    refuse('CK_Locks_SourceCidr', (row.target === 'address') !== (row.sourceCidr !== undefined))
+    refuse('CK_Locks_Reason', row.reason.trim() === '')
+  }
+}
+
+function isLockTarget(text: string): boolean {
+  if (text === 'address' || text === 'everyone') return true
+  if (/^account:[^\s\p{Cc}\p{Z}]+$/u.test(text)) return true
+  const principal = text.replace(/^token:/, 'user:')
+  return 'principal' in parsePrincipal(principal) && !text.startsWith('role:')
+}
+
+function nameOf(row: PolicyRow): string {
+  return `${row.kind} ${policyKey(row).join(' ')}`
+}
+
+function compareKeys(a: readonly string[], b: readonly string[]): number {
+  return compare(a[0] ?? '', b[0] ?? '') || compare(a[1] ?? '', b[1] ?? '')
+}
+
+function refuseBadGrant(grant: GrantRow): void {
   const { validFromMs = -Infinity, validUntilMs = Infinity } = grant
   refuse('CK_Grants_Principal', 'problem' in parsePrincipal(grant.principal))
   refuse('CK_Grants_Subject', 'problem' in parseSubjectPattern(grant.subject))
   refuse('CK_Grants_QueueGroup', grant.queue !== undefined && problemOfQueue(grant.queue) !== undefined)
+  const isRaw = grant.action === 'publish' || grant.action === 'subscribe'
+  refuse('CK_Grants_Resource', !isRaw && grant.effect !== 'allow')
+  const mayAnswer = grant.effect === 'allow' && (grant.action === 'subscribe' || grant.action === 'service:offer')
+  refuse('CK_Grants_Response', grant.response !== undefined && !mayAnswer)
   refuse('CK_Grants_QueueOnSubscribe', grant.queue !== undefined && grant.action !== 'subscribe')
   refuse('CK_Grants_Window', validFromMs >= validUntilMs)
   refuseBadCondition(grant)
@@ -116,7 +201,7 @@ function refuseBadGrant(grant: NewGrant): void {
 /** The database knows the shape of a block of addresses, not whether bits after its prefix length are set. */
 const BLOCK_SHAPE = /^(?:(?:\d{1,3}\.){3}\d{1,3}|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*)\/\d{1,3}$/
 
-function refuseBadCondition({ effect, condition: { connectionTypes, sourceCidrs, tls } = {} }: NewGrant): void {
+function refuseBadCondition({ effect, condition: { connectionTypes, sourceCidrs, tls } = {} }: GrantRow): void {
   const isType = (text: string): boolean => CONNECTION_TYPES.some((type) => type === text)
   refuse('CK_Grants_ConnectionTypes', connectionTypes?.length === 0 || connectionTypes?.every(isType) === false)
   const isBlocks = (cidrs: readonly string[]): boolean =>

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
 import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -13,7 +14,7 @@ import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
 import { SpannerDatabase } from '../../../src/spanner/database.ts'
 import { requireKnownSchema } from '../../../src/spanner/migrations.ts'
-import { createPolicyAdmin } from '../../../src/spanner/policy-store.ts'
+import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
 
 const DATABASE = 'projects/local/instances/callout/databases/callout'
 
@@ -62,7 +63,7 @@ suite('the set-up of a local stack', () => {
 
   test('leaves the schema of this release and the sample grants', async () => {
     await requireKnownSchema(database, systemClock.monotonicMs() + 10_000)
-    const grants = await createPolicyAdmin({ database, clock: systemClock }).listGrants({}, 100)
+    const grants = await createPolicyAdmin({ database, clock: systemClock, newId: randomUUID }).listGrants({}, 100)
     assert.deepEqual(new Set(grants.map(({ id }) => id)), new Set(SAMPLE_GRANTS.map(({ id }) => id)))
   })
 

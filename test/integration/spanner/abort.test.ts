@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
 import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
-import { createPolicyAdmin } from '../../../src/spanner/policy-store.ts'
+import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
 import { aDeny, anEntry, anId, aNewGrant } from '../../contract/stored-rows.ts'
 import { createTestDatabase, inMs, startOwnEmulator } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
+import { removeGrant } from '../../support/policy.ts'
+import { adding } from '../../../src/service/policy-edit.ts'
 
 let emulator: SpannerEmulator
 let connection: TestDatabase
@@ -36,10 +39,10 @@ test('aborted commits lose no decision and store none twice', async () => {
 
 test('aborted edits are all applied, each with its record', async () => {
   const { database } = connection
-  const admin = createPolicyAdmin({ database, clock: systemClock })
-  for (let index = 0; index < 40; index++) await admin.addGrants([aNewGrant({ id: `g${index}` })])
-  for (let index = 0; index < 40; index++) await admin.removeGrant(`g${index}`, { reason: 'r', removedBy: 'bob' })
-  const sql = 'SELECT COUNTIF(Change = "ADDED"), COUNTIF(Change = "REMOVED") FROM GrantChanges'
+  const admin = createPolicyAdmin({ database, clock: systemClock, newId: randomUUID })
+  for (let index = 0; index < 40; index++) await admin.edit(adding('grant', aNewGrant({ id: `g${index}` })))
+  for (let index = 0; index < 40; index++) await removeGrant(admin, `g${index}`)
+  const sql = 'SELECT COUNTIF(Actor = "ann"), COUNTIF(Actor = "bob") FROM PolicyEdits'
   const [row] = await database.query(sql, {}, inMs(10_000))
   assert.deepEqual(
     row?.map((value) => value.stringValue),

@@ -40,6 +40,7 @@ const LIST: Value = { listValue: { values: [] } }
 const list = (...texts: readonly string[]): Value => stringsValue(texts)
 
 const ORIGIN = { Reason: s('r'), CreatedBy: s('ann'), CreatedAt: COMMIT_TIMESTAMP }
+const NOTES = { Scope: s('team-a.b_c'), Labels: list('env=prod') }
 const GRANT: Cells = {
   Principal: s('user:corp:alice'),
   GrantId: s('g'),
@@ -53,6 +54,9 @@ const GRANT: Cells = {
   ConnectionTypes: list('STANDARD', 'WEBSOCKET', 'LEAFNODE', 'MQTT'),
   SourceCidrs: list('0.0.0.0/0', '255.249.199.99/32', '2001:db8::/32', '::FFFF:10.0.0.0/128'),
   Tls: s('MUTUAL'),
+  ResponseMax: int64Value(1),
+  ResponseTtlMs: int64Value(1000),
+  ...NOTES,
   ...ORIGIN,
 }
 const BINDING: Cells = {
@@ -60,9 +64,40 @@ const BINDING: Cells = {
   Role: s('role:reader'),
   ValidFrom: at(NOW_MS),
   ValidUntil: at(NOW_MS + 1),
+  ...NOTES,
   ...ORIGIN,
 }
-const LOCK: Cells = { Target: s('user:corp:alice'), LockId: s('l'), ...ORIGIN }
+const LOCK: Cells = { Target: s('user:corp:alice'), LockId: s('l'), ...NOTES, ...ORIGIN }
+const ROLE: Cells = { Role: s('role:reader'), SessionMaxSeconds: int64Value(1), ...NOTES, ...ORIGIN }
+const EDIT: Cells = {
+  EditId: s('e'),
+  EditedAt: COMMIT_TIMESTAMP,
+  Source: s('command'),
+  Actor: s('ann'),
+  ApprovedBy: s('bob'),
+  Reason: s('r'),
+}
+const HISTORY: Cells = {
+  TableName: s('Grants'),
+  EntityKey: s('["user:corp:alice","g"]'),
+  CommittedAt: at(NOW_MS),
+  TransactionId: s('t'),
+  RecordSequence: s('1'),
+  ModIndex: int64Value(0),
+  Change: s('CHANGED'),
+  Principal: s('user:corp:alice'),
+  Source: s('sql'),
+  BeforeRow: s('{}'),
+  AfterRow: s('{}'),
+}
+const PROPOSAL: Cells = {
+  ProposalId: s('p'),
+  State: s('OPEN'),
+  Plan: s('{}'),
+  ProposedBy: s('ann'),
+  ProposedAt: COMMIT_TIMESTAMP,
+  Reason: s('r'),
+}
 const CHANGE: Cells = {
   GrantId: s('g'),
   ChangedAt: COMMIT_TIMESTAMP,
@@ -108,10 +143,21 @@ const MIGRATION: Cells = {
 const GOOD: Readonly<Record<string, Cells>> = {
   Grants: GRANT,
   RoleBindings: BINDING,
+  Roles: ROLE,
   Locks: LOCK,
+  PolicyEdits: EDIT,
+  PolicyHistory: HISTORY,
+  Proposals: PROPOSAL,
   GrantChanges: CHANGE,
   Decisions: DECISION,
   SchemaMigrations: MIGRATION,
+}
+
+function scopeAndLabels(table: string): Readonly<Record<string, readonly Cells[]>> {
+  return {
+    [`CK_${table}_Scope`]: ['', 'A', '.a', 'a b', 'a/b'].map((text) => ({ Scope: s(text) })),
+    [`CK_${table}_Labels`]: [{ Labels: list(...Array.from({ length: 33 }, (_, index) => `l=${index}`)) }],
+  }
 }
 
 /** Constraint → the changes of the good row that each violate it. */
@@ -139,7 +185,63 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
   CK_Grants_GrantId: ['', 'a b', 'ä', 'a/b'].map((text) => ({ GrantId: s(text) })),
   CK_Grants_Account: ['', 'A B', 'A\n', '\u0000'].map((text) => ({ Account: s(text) })),
   CK_Grants_Effect: ['allow', 'GRANT', ''].map((text) => ({ Effect: s(text) })),
-  CK_Grants_Action: ['subscribe', 'REQUEST', ''].map((text) => ({ Action: s(text) })),
+  CK_Grants_KnownAction: ['subscribe', 'REQUEST', 'STREAM_DELETE', ''].map((text) => ({
+    Action: s(text),
+    ResponseMax: NONE,
+    ResponseTtlMs: NONE,
+    QueueGroup: NONE,
+    Subject: s('ORDERS'),
+  })),
+  CK_Grants_Resource: [
+    ...['ORDERS.A', '*', '>', 'ORDERS/worker', 'Ä', '{{team}}.a'].map((text) => ({ Subject: s(text) })),
+    { Subject: s('ORDERS'), Effect: s('DENY'), Tls: NONE },
+    { Subject: s('ORDERS'), Action: s('CONSUMER_USE') },
+    { Subject: s('ORDERS/a/b'), Action: s('CONSUMER_USE') },
+  ].map((cells) => ({ Action: s('STREAM_READ'), QueueGroup: NONE, ResponseMax: NONE, ResponseTtlMs: NONE, ...cells })),
+  CK_Grants_Response: [
+    { ResponseMax: NONE },
+    { ResponseTtlMs: NONE },
+    { ResponseMax: int64Value(0) },
+    { ResponseMax: int64Value(1_000_001) },
+    { ResponseTtlMs: int64Value(0) },
+    { ResponseTtlMs: int64Value(86_400_001) },
+    { Effect: s('DENY'), Tls: NONE },
+    { Action: s('PUBLISH'), QueueGroup: NONE },
+    { Action: s('SERVICE_CALL'), QueueGroup: NONE, Subject: s('orders') },
+  ],
+  ...scopeAndLabels('Grants'),
+  ...scopeAndLabels('Roles'),
+  ...scopeAndLabels('RoleBindings'),
+  ...scopeAndLabels('Locks'),
+  CK_Roles_Role: ['reader', 'user:corp:alice', 'role:', 'role:a:b'].map((text) => ({ Role: s(text) })),
+  CK_Roles_SessionMax: [0, -1, 31_536_001].map((seconds) => ({ SessionMaxSeconds: int64Value(seconds) })),
+  CK_Roles_Reason: [{ Reason: s('') }],
+  CK_Roles_CreatedBy: [{ CreatedBy: s('') }],
+  CK_Locks_SourceCidr: [
+    { Target: s('address') },
+    { SourceCidr: s('10.0.0.0/8') },
+    { Target: s('address'), SourceCidr: s('10.0.0.0') },
+    { Target: s('address'), SourceCidr: s('any') },
+  ],
+  CK_PolicyEdits_Actor: [{ Actor: s(' ') }],
+  CK_PolicyEdits_ApprovedBy: [{ ApprovedBy: s('ann') }, { ApprovedBy: s(' ') }],
+  CK_PolicyEdits_Reason: [{ Reason: s('') }],
+  CK_PolicyHistory_Change: [
+    { BeforeRow: NONE },
+    { AfterRow: NONE },
+    { Change: s('ADDED') },
+    { Change: s('REMOVED') },
+    { Change: s('TOUCHED') },
+  ],
+  CK_Proposals_State: [
+    { State: s('DONE') },
+    { State: s('APPLIED') },
+    { State: s('REJECTED') },
+    { State: s('APPLIED'), DecidedBy: s('ann') },
+    { DecidedBy: s('bob') },
+  ],
+  CK_Proposals_ProposedBy: [{ ProposedBy: s('') }],
+  CK_Proposals_Reason: [{ Reason: s('') }],
   CK_Grants_Subject: [
     '',
     '.',
@@ -170,7 +272,7 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
     'a\n',
   ].map((text) => ({ Subject: s(text) })),
   CK_Grants_QueueGroup: ['', 'a b', 'a..b', '{{team}}', 'a*', '>.a'].map((text) => ({ QueueGroup: s(text) })),
-  CK_Grants_QueueOnSubscribe: [{ Action: s('PUBLISH') }],
+  CK_Grants_QueueOnSubscribe: [{ Action: s('PUBLISH'), ResponseMax: NONE, ResponseTtlMs: NONE }],
   CK_Grants_Window: [{ ValidUntil: at(NOW_MS) }, { ValidUntil: at(NOW_MS - 1) }],
   CK_Grants_ConnectionTypes: [
     LIST,
@@ -189,7 +291,7 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
     list(...Array.from({ length: 65 }, (_, index) => `10.0.0.${index}/32`)),
     { listValue: { values: [NONE] } },
   ].map((cidrs) => ({ SourceCidrs: cidrs })),
-  CK_Grants_Tls: [{ Tls: s('mutual') }, { Tls: s('') }, { Effect: s('DENY') }],
+  CK_Grants_Tls: [{ Tls: s('mutual') }, { Tls: s('') }, { Effect: s('DENY'), ResponseMax: NONE, ResponseTtlMs: NONE }],
   CK_Grants_Reason: [{ Reason: s('') }, { Reason: s('  ') }],
   CK_Grants_CreatedBy: [{ CreatedBy: s('') }, { CreatedBy: s(' ') }],
   CK_RoleBindings_Member: ['role:reader', 'alice', 'user:corp:'].map((text) => ({ Member: s(text) })),
@@ -197,7 +299,18 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
   CK_RoleBindings_Window: [{ ValidUntil: at(NOW_MS) }],
   CK_RoleBindings_Reason: [{ Reason: s('') }],
   CK_RoleBindings_CreatedBy: [{ CreatedBy: s('') }],
-  CK_Locks_Target: ['alice', 'user:corp:', '*', 'role:reader'].map((text) => ({ Target: s(text) })),
+  CK_Locks_KnownTarget: [
+    'alice',
+    'user:corp:',
+    '*',
+    'role:reader',
+    'account:',
+    'account:A B',
+    'token:corp:',
+    'token:x',
+    'Everyone',
+    'address:10.0.0.0/8',
+  ].map((text) => ({ Target: s(text) })),
   CK_Locks_LockId: [{ LockId: s('') }, { LockId: s('a b') }],
   CK_Locks_Reason: [{ Reason: s('') }],
   CK_Locks_CreatedBy: [{ CreatedBy: s('') }],

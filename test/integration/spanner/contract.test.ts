@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { after, before } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
 import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
-import { createPolicyAdmin, createPolicyReader } from '../../../src/spanner/policy-store.ts'
+import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
+import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { RowReader } from '../../../src/spanner/values.ts'
 import { decisionLogContract } from '../../contract/decision-log.contract.ts'
 import { policyStoreContract } from '../../contract/policy-store.contract.ts'
@@ -29,7 +31,10 @@ async function emptyDatabase(): Promise<TestDatabase> {
 
 policyStoreContract('Spanner', async () => {
   const { database } = await emptyDatabase()
-  return { reader: createPolicyReader(database), admin: createPolicyAdmin({ database, clock: systemClock }) }
+  return {
+    reader: createPolicyReader(database),
+    admin: createPolicyAdmin({ database, clock: systemClock, newId: randomUUID }),
+  }
 })
 
 decisionLogContract('Spanner', async () => {

@@ -9,6 +9,7 @@ import { DatabaseAdmin } from '../../../src/spanner/database-admin.ts'
 import type { SpannerDatabase } from '../../../src/spanner/database.ts'
 import { applyMigrations, MIGRATIONS, requireKnownSchema, schemaStatus } from '../../../src/spanner/migrations.ts'
 import { encodeDecision } from '../../../src/spanner/decision-row.ts'
+import { POLICY_TABLES } from '../../../src/spanner/policy-tables.ts'
 import { deletion, insertion, upsertion } from '../../../src/spanner/mutation.ts'
 import * as schema from '../../../src/spanner/schema.ts'
 import { int64Value, NULL, RowReader, stringValue, timestampValue } from '../../../src/spanner/values.ts'
@@ -61,17 +62,21 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
   await using connection = openDatabase(emulator.host, name)
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), {
     code: 'ERR_SCHEMA_VERSION',
-    message: 'the schema of the database is at version 0, this release needs 4: run "callout schema apply"',
+    message: 'the schema of the database is at version 0, this release needs 8: run "callout schema apply"',
   })
   assert.deepEqual(await apply(name, 'one'), {
-    versions: [1, 2, 3, 4],
+    versions: [1, 2, 3, 4, 5, 6, 7, 8],
     progress: [
       'creating the tables that record migrations',
       'applying migration 0001 policy',
       'applying migration 0002 decisions',
       'applying migration 0003 delegation',
       'applying migration 0004 conditions',
-      'the schema is at version 4',
+      'applying migration 0005 model',
+      'applying migration 0006 history',
+      'applying migration 0007 proposals',
+      'applying migration 0008 inputs',
+      'the schema is at version 8',
     ],
   })
   await requireKnownSchema(connection.database, inMs(5000))
@@ -79,7 +84,7 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
 
 test('applying again does nothing', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 4'] })
+  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 8'] })
 })
 
 test('of several runners at once each migration is applied by one', async () => {
@@ -113,17 +118,17 @@ test('the work of a runner that was killed is finished by another when its lease
     message: /^migration 0001 policy of the schema is not finished/,
   })
   const { versions, progress } = await apply(name, 'survivor')
-  assert.deepEqual(versions, [1, 2, 3, 4])
+  assert.deepEqual(versions, [1, 2, 3, 4, 5, 6, 7, 8])
   assert.equal(progress[0], 'waiting for victim, who is applying migrations')
   await requireKnownSchema(connection.database, inMs(5000))
 })
 
 test('a schema with a migration that this release does not know is refused and left alone', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  await record(connection.database, { Version: 5, Name: 'later' })
+  await record(connection.database, { Version: 9, Name: 'later' })
   const refusal = {
     code: 'ERR_SCHEMA_VERSION',
-    message: /holds migration 0005 later, which this release does not know/,
+    message: /holds migration 0009 later, which this release does not know/,
   }
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), refusal)
   await assert.rejects(apply(connection.name, 'one'), refusal)
@@ -139,10 +144,10 @@ test('a schema that was applied with other statements is refused and left alone'
 
 test('an older schema is refused, and the missing migrations are applied, also one that stopped before it was recorded', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  const forget = deletion(schema.SCHEMA_MIGRATIONS, [int64Value(4)])
-  await connection.database.commit([forget], { repeatable: true }, inMs(5000))
-  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 3, .* needs 4/ })
-  assert.deepEqual((await apply(connection.name, 'one')).versions, [4])
+  const forget = [4, 5, 6, 7, 8].map((version) => deletion(schema.SCHEMA_MIGRATIONS, [int64Value(version)]))
+  await connection.database.commit(forget, { repeatable: true }, inMs(5000))
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 3, .* needs 8/ })
+  assert.deepEqual((await apply(connection.name, 'one')).versions, [4, 5, 6, 7, 8])
 })
 
 test('a release from before a migration goes on recording, and rows of both stay', async () => {
@@ -155,12 +160,13 @@ test('a release from before a migration goes on recording, and rows of both stay
     const cells = new Map(
       schema.DECISION_COLUMNS.map((column, index) => [column, encodeDecision(anEntry(anAllow({ id })))[index]]),
     )
-    for (const added of ['DisplayName', 'Actors'] as const) cells.delete(added)
+    for (const added of ['DisplayName', 'Actors', 'Attributes', 'WantedAccount', 'HasVerifiedCertificate'] as const)
+      cells.delete(added)
     const row = insertion(schema.DECISIONS, [...cells.keys()], [[...cells.values()].map((cell) => cell ?? NULL)])
     await connection.database.commit([row], { repeatable: true }, inMs(5000))
   }
   await insertAsBefore(anId('1'))
-  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3, 4])
+  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3, 4, 5, 6, 7, 8])
   await insertAsBefore(anId('2'))
   const rows = await connection.database.query(
     'SELECT COUNT(*) FROM Decisions WHERE Actors IS NULL AND DisplayName IS NULL',
@@ -175,7 +181,7 @@ test('the status tells who applied what and when', async () => {
   const { version, needed, migrations } = await schemaStatus(connection.database, inMs(5000))
   assert.deepEqual(
     [version, needed, migrations.map(({ state, appliedBy }) => `${state} by ${appliedBy}`)],
-    [4, 4, Array(4).fill(`applied by test ${process.pid}`)],
+    [8, 8, Array(8).fill(`applied by test ${process.pid}`)],
   )
   for (const { appliedAt } of migrations) assert.match(appliedAt ?? '', /^20\d\d-.*Z$/)
 })
@@ -190,12 +196,15 @@ test('the names that the code uses are those of the database', async () => {
     `SELECT CONCAT(TABLE_NAME, '.', COLUMN_NAME) FROM INFORMATION_SCHEMA.COLUMNS
      WHERE TABLE_SCHEMA = ''`,
   )
-  const { GRANT_COLUMNS, GRANT_ORIGIN_COLUMNS, LOCK_COLUMNS, LOCK_ORIGIN_COLUMNS } = schema
+  const policy = Object.values(POLICY_TABLES).map(({ table, columns }) => [table, columns] as const)
+  const GRANT_CHANGE_COLUMNS = ['GrantId', 'ChangedAt', 'Change', 'Principal', 'ChangedBy', 'Reason', 'GrantRow']
   const tables: Readonly<Record<string, readonly string[]>> = {
-    [schema.GRANTS]: [...GRANT_COLUMNS, ...GRANT_ORIGIN_COLUMNS],
-    [schema.ROLE_BINDINGS]: [...schema.ROLE_BINDING_COLUMNS, ...schema.ROLE_BINDING_ORIGIN_COLUMNS],
-    [schema.LOCKS]: [...LOCK_COLUMNS, ...LOCK_ORIGIN_COLUMNS],
-    [schema.GRANT_CHANGES]: schema.GRANT_CHANGE_COLUMNS,
+    ...Object.fromEntries(policy),
+    [schema.GRANT_CHANGES]: GRANT_CHANGE_COLUMNS,
+    [schema.POLICY_EDITS]: schema.POLICY_EDIT_COLUMNS,
+    [schema.POLICY_HISTORY]: schema.POLICY_HISTORY_COLUMNS,
+    [schema.CHANGE_STREAM_READERS]: schema.CHANGE_STREAM_READER_COLUMNS,
+    [schema.PROPOSALS]: schema.PROPOSAL_COLUMNS,
     [schema.DECISIONS]: schema.DECISION_COLUMNS,
     [schema.INSTANCES]: schema.INSTANCE_COLUMNS,
     [schema.SCHEMA_MIGRATIONS]: schema.SCHEMA_MIGRATION_COLUMNS,
@@ -215,6 +224,9 @@ test('the names that the code uses are those of the database', async () => {
       schema.ROLE_BINDINGS_BY_ROLE,
       schema.LOCKS_BY_ID,
       schema.GRANT_CHANGES_BY_PRINCIPAL,
+      schema.POLICY_HISTORY_BY_PRINCIPAL,
+      schema.POLICY_HISTORY_BY_TIME,
+      schema.PROPOSALS_BY_STATE,
       schema.DECISIONS_BY_PRINCIPAL,
       schema.DECISIONS_DENIED,
       schema.DECISIONS_BY_CONNECTION,

@@ -1,13 +1,16 @@
+import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
 import type { PolicyAdmin, PolicyReader } from '../../../src/service/ports.ts'
-import { createPolicyAdmin, createPolicyReader } from '../../../src/spanner/policy-store.ts'
+import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
+import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { aNewGrant } from '../../contract/stored-rows.ts'
 import { NOW_MS } from '../../support/builders.ts'
 import { createTestDatabase, inMs, startOwnEmulator } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
+import { adding, removing } from '../../../src/service/policy-edit.ts'
 
 let emulator: SpannerEmulator
 let connection: TestDatabase
@@ -17,12 +20,12 @@ let reader: PolicyReader
 before(async () => {
   emulator = await startOwnEmulator()
   connection = await createTestDatabase(emulator.host)
-  admin = createPolicyAdmin({ database: connection.database, clock: systemClock })
+  admin = createPolicyAdmin({ database: connection.database, clock: systemClock, newId: randomUUID })
   reader = createPolicyReader(connection.database)
 })
 
 beforeEach(async () => {
-  const tables = ['Grants', 'RoleBindings', 'Locks', 'GrantChanges']
+  const tables = ['Grants', 'RoleBindings', 'Locks', 'Roles', 'PolicyEdits']
   const empty = tables.map((table) => ({ delete: { table, keySet: { all: true } } }))
   await connection.database.commit(empty, { repeatable: true }, inMs(5000))
 })
@@ -47,8 +50,8 @@ test('an admin can add a grant with plain SQL', async () => {
 })
 
 test('a window finer than a millisecond is narrowed, never widened', async () => {
-  await admin.addGrants([aNewGrant()])
-  await admin.addLock({ id: 'l', target: 'user:corp:alice', reason: 'r', createdBy: 'ann' })
+  await admin.edit(adding('grant', aNewGrant()))
+  await admin.edit(adding('lock', { id: 'l', target: 'user:corp:alice', reason: 'r', createdBy: 'ann' }))
   const from = '2023-11-14T22:13:20.000000001Z'
   const until = '2023-11-14T22:13:20.001999999Z'
   await sql(`UPDATE Grants SET ValidFrom = '${from}', ValidUntil = '${until}' WHERE TRUE`)
@@ -61,7 +64,7 @@ test('a window finer than a millisecond is narrowed, never widened', async () =>
 })
 
 test('the ends of time are read as what they are', async () => {
-  await admin.addGrants([aNewGrant()])
+  await admin.edit(adding('grant', aNewGrant()))
   await sql(
     `UPDATE Grants SET ValidFrom = '0001-01-01T00:00:00Z', ValidUntil = '9999-12-31T23:59:59.999999Z' WHERE TRUE`,
   )
@@ -69,24 +72,26 @@ test('the ends of time are read as what they are', async () => {
   assert.deepEqual([grant?.validFromMs, grant?.validUntilMs], [-62_135_596_800_000, 253_402_300_799_999])
 })
 
-test('adding and removing a grant leave a record of who, when, why and what', async () => {
-  const grant = aNewGrant({ queue: 'workers', action: 'subscribe', validUntilMs: NOW_MS })
-  await admin.addGrants([grant])
-  const removed = await admin.removeGrant('g1', { reason: 'left', removedBy: 'bob' })
+test('each edit leaves a record of who, when and why, at the time of what it wrote', async () => {
+  await admin.edit(adding('grant', aNewGrant()))
+  const [stored] = await admin.listGrants({}, 1)
+  assert.ok(stored)
+  await admin.edit({
+    ...removing('grant', { actor: 'bob', reason: 'left', source: 'plan' }, stored),
+    approvedBy: 'cid',
+  })
   const rows = await connection.database.query(
-    `SELECT Change, Principal, ChangedBy, Reason, GrantRow, ChangedAt FROM GrantChanges ORDER BY ChangedAt`,
+    `SELECT Source, Actor, ApprovedBy, Reason, EditedAt FROM PolicyEdits ORDER BY EditedAt`,
     {},
     inMs(5000),
   )
   const [added, taken] = rows.map((row) => row.map((value) => value.stringValue))
-  assert.deepEqual(added?.slice(0, 4), ['ADDED', 'user:corp:alice', 'ann', 'ticket OPS-1'])
-  assert.deepEqual(taken?.slice(0, 4), ['REMOVED', 'user:corp:alice', 'bob', 'left'])
-  assert.deepEqual([JSON.parse(added?.[4] ?? ''), JSON.parse(taken?.[4] ?? '')], [grant, removed])
-  assert.equal(added?.[5], removed.createdAt)
+  assert.deepEqual(added, ['command', 'ann', undefined, 'ticket OPS-1', stored.createdAt])
+  assert.deepEqual(taken?.slice(0, 4), ['plan', 'bob', 'cid', 'left'])
 })
 
 test('grants, locks and bindings are of one moment, while they are being changed', async () => {
-  await admin.addGrants([aNewGrant({ principal: 'role:reader' })])
+  await admin.edit(adding('grant', aNewGrant({ principal: 'role:reader' })))
   const stop = new AbortController()
   const change = async (): Promise<void> => {
     const statements = [
@@ -123,19 +128,21 @@ test('grants, locks and bindings are of one moment, while they are being changed
 
 test('more rows than a decision can hold are an error, not a part of them', async () => {
   const bounded = createPolicyReader(connection.database, 3)
-  await admin.addGrants(['g1', 'g2', 'g3'].map((id) => aNewGrant({ id })))
+  await admin.edit(adding('grant', ...['g1', 'g2', 'g3'].map((id) => aNewGrant({ id }))))
   assert.equal((await bounded.read(['user:corp:alice'], inMs(5000))).grants.length, 3)
-  await admin.addGrants([aNewGrant({ id: 'g4' })])
+  await admin.edit(adding('grant', aNewGrant({ id: 'g4' })))
   await assert.rejects(bounded.read(['user:corp:alice'], inMs(5000)), { code: 'ERR_STORE_REFUSED' })
 })
 
 test('the reason of a refusal holds nothing of the row', async () => {
   const grant = aNewGrant({ principal: 'user:corp:s3cret-name', subject: 'a..b' })
-  await assert.rejects(admin.addGrants([grant]), {
+  await assert.rejects(admin.edit(adding('grant', grant)), {
     message: 'commit: the database refused the row: constraint CK_Grants_Subject',
   })
 })
 
 test('a text that is not Unicode is refused, not stored as another', async () => {
-  await assert.rejects(admin.addGrants([aNewGrant({ reason: 'because \ud800' })]), { code: 'ERR_STORE_REFUSED' })
+  await assert.rejects(admin.edit(adding('grant', aNewGrant({ reason: 'because \ud800' }))), {
+    code: 'ERR_STORE_REFUSED',
+  })
 })

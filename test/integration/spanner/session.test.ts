@@ -1,14 +1,18 @@
+import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
 import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
 import { MIGRATIONS } from '../../../src/spanner/migrations.ts'
-import { createPolicyAdmin, createPolicyReader } from '../../../src/spanner/policy-store.ts'
+import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
+import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { anEntry, aNewGrant } from '../../contract/stored-rows.ts'
 import { startMultiplexingProxy } from '../../support/multiplexing-proxy.ts'
 import { createTestDatabase, inMs, openDatabase, startOwnEmulator } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
+import { removeGrant } from '../../support/policy.ts'
+import { adding } from '../../../src/service/policy-edit.ts'
 
 let emulator: SpannerEmulator
 
@@ -22,12 +26,12 @@ after(async () => {
 
 /** Everything that the service and an admin do, on a fresh database. */
 async function useEverything({ database }: TestDatabase): Promise<void> {
-  const admin = createPolicyAdmin({ database, clock: systemClock })
-  await admin.addGrants([aNewGrant()])
+  const admin = createPolicyAdmin({ database, clock: systemClock, newId: randomUUID })
+  await admin.edit(adding('grant', aNewGrant()))
   const { grants } = await createPolicyReader(database).read(['user:corp:alice'], inMs(5000))
   assert.equal(grants.length, 1)
   await createDecisionLog(database).append([anEntry()], inMs(5000))
-  await admin.removeGrant('g1', { reason: 'r', removedBy: 'bob' })
+  await removeGrant(admin, 'g1')
 }
 
 test('everything works over one multiplexed session, precommit tokens included', async () => {
@@ -59,10 +63,10 @@ test('many first calls share one session', async () => {
 test('transactions at the same time do not end one another on a plain session', async () => {
   await using connection = await createTestDatabase(emulator.host)
   const { database } = connection
-  const admin = createPolicyAdmin({ database, clock: systemClock })
+  const admin = createPolicyAdmin({ database, clock: systemClock, newId: randomUUID })
   const ids = Array.from({ length: 8 }, (_, index) => `g${index}`)
-  await admin.addGrants(ids.map((id) => aNewGrant({ id })))
-  await Promise.all(ids.map((id) => admin.removeGrant(id, { reason: 'r', removedBy: 'bob' })))
+  await admin.edit(adding('grant', ...ids.map((id) => aNewGrant({ id }))))
+  await Promise.all(ids.map((id) => removeGrant(admin, id)))
   assert.deepEqual(await admin.listGrants({}, 10), [])
 })
 

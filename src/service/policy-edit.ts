@@ -1,0 +1,32 @@
+import type { PolicyChange, PolicyRow } from '../core/policy-row.ts'
+import type { EditSource, PolicyEdit } from './ports.ts'
+
+/** Who makes an edit, and why. */
+export interface Author {
+  readonly actor: string
+  readonly reason: string
+  readonly source?: EditSource
+}
+
+/** An edit that adds rows, in the name of whoever is named in the first of them. Of no rows, an edit without changes. */
+export function adding<Kind extends PolicyRow['kind']>(
+  kind: Kind,
+  ...rows: readonly Extract<PolicyRow, { kind: Kind }>['row'][]
+): PolicyEdit {
+  const [first] = rows
+  return {
+    changes: rows.map((after) => ({ kind, after }) as PolicyChange),
+    source: 'command',
+    actor: first?.createdBy ?? '',
+    reason: first?.reason ?? '',
+  }
+}
+
+/** An edit that removes rows as they were last seen. */
+export function removing<Kind extends PolicyRow['kind']>(
+  kind: Kind,
+  { actor, reason, source = 'command' }: Author,
+  ...rows: readonly Extract<PolicyRow, { kind: Kind }>['row'][]
+): PolicyEdit {
+  return { changes: rows.map((before) => ({ kind, before }) as PolicyChange), source, actor, reason }
+}

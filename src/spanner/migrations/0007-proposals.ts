@@ -1,0 +1,28 @@
+import type { Migration } from '../migration.ts'
+
+/** Changes that one person proposed and another has to approve. A decided proposal stays. */
+export const proposals: Migration = {
+  version: 7,
+  name: 'proposals',
+  statements: [
+    `CREATE TABLE IF NOT EXISTS Proposals (
+  ProposalId STRING(64) NOT NULL,
+  State STRING(16) NOT NULL,
+  Plan JSON NOT NULL,
+  ProposedBy STRING(256) NOT NULL,
+  ProposedAt TIMESTAMP NOT NULL OPTIONS (allow_commit_timestamp = true),
+  Reason STRING(1024) NOT NULL,
+  DecidedBy STRING(256),
+  DecidedAt TIMESTAMP OPTIONS (allow_commit_timestamp = true),
+  DecisionReason STRING(1024),
+  CONSTRAINT CK_Proposals_State CHECK (CASE State
+    WHEN 'OPEN' THEN DecidedBy IS NULL
+    WHEN 'APPLIED' THEN DecidedBy IS NOT NULL AND DecidedBy != ProposedBy
+    WHEN 'REJECTED' THEN DecidedBy IS NOT NULL
+    ELSE FALSE END),
+  CONSTRAINT CK_Proposals_ProposedBy CHECK (TRIM(ProposedBy) != ''),
+  CONSTRAINT CK_Proposals_Reason CHECK (TRIM(Reason) != '')
+) PRIMARY KEY (ProposalId)`,
+    `CREATE INDEX IF NOT EXISTS ProposalsByState ON Proposals (State, ProposedAt DESC)`,
+  ],
+}

@@ -1,0 +1,151 @@
+import { isDeepStrictEqual } from 'node:util'
+import { CalloutError } from '../core/errors.ts'
+import { policyKey, sidesOf } from '../core/policy-row.ts'
+import type { GrantRow, PolicyKind, PolicyRow, PolicyTables } from '../core/policy-row.ts'
+import { CHANGES_PER_EDIT_MAX } from '../service/ports.ts'
+import type { Clock, DeadlineMs, GrantFilter, PolicyAdmin, PolicyEdit } from '../service/ports.ts'
+import type { SpannerDatabase } from './database.ts'
+import { deletion, insertion, upsertion } from './mutation.ts'
+import type { Mutation } from './mutation.ts'
+import { encodePolicyRow, keyValues, POLICY_TABLES } from './policy-tables.ts'
+import type { Parameter } from './query.ts'
+import { POLICY_EDIT_COLUMNS, POLICY_EDITS } from './schema.ts'
+import type { Transaction } from './transaction.ts'
+import { COMMIT_TIMESTAMP, int64Value, stringValue } from './values.ts'
+
+/** A person waits for it; a database that takes longer is not there. */
+const TIMEOUT_MS = 10_000
+/** Of an edit that touches as many rows as one may. */
+const EDIT_TIMEOUT_MS = 60_000
+/** Keys of one read within a transaction. */
+const KEYS_PER_READ_MAX = 500
+
+export interface PolicyAdminOptions {
+  readonly database: SpannerDatabase
+  readonly clock: Clock
+  /** Makes ids that are never the same twice. */
+  readonly newId: () => string
+}
+
+/** Edits policy in the database. Each edit is recorded in `PolicyEdits` in the same transaction. */
+export function createPolicyAdmin({ database, clock, newId }: PolicyAdminOptions): PolicyAdmin {
+  const deadline = (): DeadlineMs => clock.monotonicMs() + TIMEOUT_MS
+  return {
+    async edit(edit) {
+      if (edit.changes.length === 0) return
+      if (edit.changes.length > CHANGES_PER_EDIT_MAX) {
+        throw new CalloutError('ERR_STORE_REFUSED', `more than ${CHANGES_PER_EDIT_MAX} changes in one edit`)
+      }
+      const sides = edit.changes.map(sidesOf)
+      const mutations = [...sides.flatMap(mutationsOf), editRow(edit, newId())]
+      const seen = sides.flatMap(({ before }) => before ?? [])
+      const deadlineMs = clock.monotonicMs() + EDIT_TIMEOUT_MS
+      if (seen.length === 0) return database.commit(mutations, { repeatable: false }, deadlineMs)
+      await database.transact(async (transaction) => {
+        await requireUnchanged(transaction, seen)
+        transaction.buffer(...mutations)
+      }, deadlineMs)
+    },
+
+    listGrants: (filter, limit) => listGrants(database, filter, limit, deadline()),
+
+    async scan(kind, limit, after) {
+      const { table, columns, decode } = POLICY_TABLES[kind]
+      const { rows } = await database.read(
+        {
+          table,
+          columns,
+          prefixes: [[]],
+          ...(after === undefined ? {} : { after: after.map((part) => stringValue(part)) }),
+          limit,
+        },
+        'strong',
+        deadline(),
+      )
+      return rows.map(decode)
+    },
+
+    async findGrant(id) {
+      const [row] = await database.query(
+        `${SELECT_GRANTS}@{FORCE_INDEX=GrantsById} WHERE GrantId = @id`,
+        { id: textParameter(id) },
+        deadline(),
+      )
+      return row === undefined ? undefined : POLICY_TABLES.grant.decode(row)
+    },
+  }
+}
+
+/** Refuses the edit when a row is not what whoever made the edit has seen. */
+async function requireUnchanged(transaction: Transaction, seen: readonly PolicyRow[]): Promise<void> {
+  for (const [kind, rows] of Map.groupBy(seen, (row) => row.kind)) {
+    const { table, columns, decode } = POLICY_TABLES[kind]
+    const stored = new Map<string, PolicyTables[PolicyKind]>()
+    for (let start = 0; start < rows.length; start += KEYS_PER_READ_MAX) {
+      const prefixes = rows.slice(start, start + KEYS_PER_READ_MAX).map(keyValues)
+      for (const row of await transaction.read({ table, columns, prefixes, limit: prefixes.length })) {
+        const decoded = decode(row)
+        stored.set(nameOf({ kind, row: decoded } as PolicyRow), decoded)
+      }
+    }
+    for (const row of rows) requireSame(row, stored.get(nameOf(row)))
+  }
+}
+
+function requireSame(seen: PolicyRow, stored: PolicyTables[PolicyKind] | undefined): void {
+  if (stored === undefined) throw new CalloutError('ERR_STORE_NOT_FOUND', `the ${nameOf(seen)} is not there any more`)
+  if (isDeepStrictEqual(stored, seen.row)) return
+  throw new CalloutError('ERR_STORE_CONFLICT', `the ${nameOf(seen)} was changed by ${stored.createdBy} meanwhile`)
+}
+
+function nameOf(row: PolicyRow): string {
+  return `${row.kind} ${policyKey(row).join(' ')}`
+}
+
+/** A row whose key changes goes, and another comes. */
+function mutationsOf({ before, after }: { readonly before?: PolicyRow; readonly after?: PolicyRow }): Mutation[] {
+  const isSameKey = before !== undefined && after !== undefined && nameOf(before) === nameOf(after)
+  const mutations: Mutation[] = []
+  if (before !== undefined && !isSameKey) {
+    mutations.push(deletion(POLICY_TABLES[before.kind].table, keyValues(before)))
+  }
+  if (after !== undefined) {
+    const { table, row } = encodePolicyRow(after)
+    const write = isSameKey ? upsertion : insertion
+    mutations.push(write(table.table, table.columns, [row]))
+  }
+  return mutations
+}
+
+function editRow({ source, actor, approvedBy, reason }: PolicyEdit, id: string): Mutation {
+  const row = [id, COMMIT_TIMESTAMP, source, actor, approvedBy, reason].map((cell) =>
+    typeof cell === 'object' ? cell : stringValue(cell),
+  )
+  return insertion(POLICY_EDITS, POLICY_EDIT_COLUMNS, [row])
+}
+
+const SELECT_GRANTS = `SELECT ${POLICY_TABLES.grant.columns.join(', ')} FROM ${POLICY_TABLES.grant.table}`
+
+async function listGrants(
+  database: SpannerDatabase,
+  { principal, account }: GrantFilter,
+  limit: number,
+  deadlineMs: DeadlineMs,
+): Promise<GrantRow[]> {
+  const conditions = ['TRUE']
+  const parameters: Record<string, Parameter> = { limit: { value: int64Value(limit), type: 'INT64' } }
+  if (principal !== undefined) {
+    conditions.push('Principal = @principal')
+    parameters['principal'] = textParameter(principal)
+  }
+  if (account !== undefined) {
+    conditions.push('Account = @account')
+    parameters['account'] = textParameter(account)
+  }
+  const sql = `${SELECT_GRANTS} WHERE ${conditions.join(' AND ')} ORDER BY Principal, GrantId LIMIT @limit`
+  return (await database.query(sql, parameters, deadlineMs)).map(POLICY_TABLES.grant.decode)
+}
+
+function textParameter(text: string): Parameter {
+  return { value: stringValue(text), type: 'STRING' }
+}
