@@ -6,16 +6,17 @@ import { after, before, suite, test } from 'node:test'
 import type { IssuerConfig } from '../../../src/config/config.ts'
 import { readConfig } from '../../../src/config/read-config.ts'
 import { principalOf } from '../../../src/core/principal.ts'
+import type { Verification } from '../../../src/service/ports.ts'
 import { privateDirectory } from '../../../src/dev/child-process.ts'
 import { createTokenVerifier } from '../../../src/oidc/token-verifier.ts'
 import type { OidcTokenVerifier } from '../../../src/oidc/token-verifier.ts'
-import { NOW_SECONDS } from '../../support/builders.ts'
 import { startIntrospectionServer } from '../../support/introspection-server.ts'
 import type { IntrospectionServer } from '../../support/introspection-server.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
 import { configWith } from '../../unit/config/config-text.ts'
 import { PRESET_ANSWERS } from '../../unit/oidc/preset-answers.ts'
+import type { AnswerShape } from '../../unit/oidc/preset-answers.ts'
 
 const FOLDER = path.resolve(import.meta.dirname, '../../../deploy/issuers')
 const home = privateDirectory('callout-presets')
@@ -44,9 +45,10 @@ function issuerOf(name: string): IssuerConfig {
   }
 }
 
-for (const [name, { token, answer, principal, groups = [], misses }] of Object.entries(PRESET_ANSWERS)) {
+for (const [name, shapes] of Object.entries(PRESET_ANSWERS)) {
   suite(`the preset ${name}`, () => {
     let verifier: OidcTokenVerifier
+    let tokens = 0
 
     before(() => {
       verifier = createTokenVerifier({
@@ -58,23 +60,28 @@ for (const [name, { token, answer, principal, groups = [], misses }] of Object.e
     })
     after(() => verifier.stop())
 
-    async function ask(suffix: string, change: Readonly<Record<string, unknown>>) {
-      const dates = { iat: NOW_SECONDS - 10, exp: NOW_SECONDS + 290 }
-      server.answers.set(`${token}${suffix}`, { active: true, ...dates, ...answer, ...change })
-      return verifier.verify(`${token}${suffix}`, 600)
+    async function ask(shape: AnswerShape, answer: unknown): Promise<Verification> {
+      tokens += 1
+      const token = shape.token(tokens)
+      server.answers.set(token, answer)
+      return verifier.verify(token, 600)
     }
 
-    test(`takes an access token for ${principal}`, async () => {
-      const verification = await ask('', {})
-      assert.ok(verification.accepted, verification.accepted ? '' : verification.detail)
-      assert.deepEqual([principalOf(verification.identity), verification.identity.groups], [principal, groups])
-    })
+    for (const shape of shapes) {
+      const { what, answer, principal, groups = [], misses } = shape
 
-    for (const [index, [miss, change, reason]] of misses.entries()) {
-      test(`refuses one ${miss}`, async () => {
-        const verification = await ask(`${index}`, change)
-        assert.equal(verification.accepted ? 'accepted' : verification.reason, reason)
+      test(`takes ${what} for ${principal}`, async () => {
+        const verification = await ask(shape, answer)
+        assert.ok(verification.accepted, verification.accepted ? '' : verification.detail)
+        assert.deepEqual([principalOf(verification.identity), verification.identity.groups], [principal, groups])
       })
+
+      for (const [miss, said, reason] of misses) {
+        test(`refuses ${what} ${miss}`, async () => {
+          const verification = await ask(shape, said)
+          assert.equal(verification.accepted ? 'accepted' : verification.reason, reason)
+        })
+      }
     }
   })
 }
