@@ -15,9 +15,11 @@ import { RecordedEvents } from '../../support/recorded-events.ts'
 import { configWith } from '../config/config-text.ts'
 import { PRESET_ANSWERS } from './preset-answers.ts'
 import { PRESET_TOKENS } from './preset-tokens.ts'
+import { PRESET_WORKLOAD_TOKENS } from './preset-workload-tokens.ts'
 
 const FOLDER = path.resolve(import.meta.dirname, '../../../deploy/issuers')
-const SIGNERS = [createSigner('RS256', 'rsa'), createSigner('ES384', 'ec')]
+const SHAPES = { ...PRESET_TOKENS, ...PRESET_WORKLOAD_TOKENS }
+const SIGNERS = [createSigner('RS256', 'rsa'), createSigner('ES256', 'p-256'), createSigner('ES384', 'p-384')]
 
 function issuersOf(name: string): readonly IssuerConfig[] {
   const rest = configWith({ issuers: undefined })
@@ -54,19 +56,18 @@ function sign(claims: object, header: object, algorithm: string): string {
   return signToken(signer, { iat: NOW_SECONDS - 10, exp: NOW_SECONDS + 290, ...claims }, { ...header })
 }
 
-for (const [name, shapes] of Object.entries(PRESET_TOKENS)) {
+for (const [name, shapes] of Object.entries(SHAPES)) {
   suite(`the preset ${name}`, () => {
     const issuers = issuersOf(name)
     const verifier = verifierOf(issuers)
 
-    for (const { what, claims, header = {}, principal, groups = [], misses } of shapes) {
-      const algorithm = name === 'aws-iam.yaml' ? 'ES384' : 'RS256'
-
+    for (const { what, algorithm = 'RS256', claims, header = {}, principal, clientId, groups = [], misses } of shapes) {
       test(`takes ${what} for ${principal}`, async () => {
         const verification = await verifier.verify(sign(claims, header, algorithm), 600)
         assert.ok(verification.accepted, verification.accepted ? '' : verification.detail)
         assert.equal(principalOf(verification.identity), principal)
         assert.deepEqual(verification.identity.groups, groups)
+        if (clientId !== undefined) assert.equal(verification.identity.clientId, clientId)
       })
 
       for (const [miss, change, reason] of misses) {
@@ -85,6 +86,6 @@ for (const [name, shapes] of Object.entries(PRESET_TOKENS)) {
 }
 
 test('every preset is tested', () => {
-  const tested = [...Object.keys(PRESET_TOKENS), ...Object.keys(PRESET_ANSWERS)]
+  const tested = [...Object.keys(SHAPES), ...Object.keys(PRESET_ANSWERS)]
   assert.deepEqual(readdirSync(FOLDER).sort(), tested.sort())
 })
