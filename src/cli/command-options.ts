@@ -1,0 +1,43 @@
+import { Option, type Command } from 'commander'
+import type { CliIo } from './io.ts'
+import type { OutputFormat } from './table.ts'
+
+/** What a group of commands needs of the program that it joins. */
+export interface CommandContext {
+  readonly io: CliIo
+  /** Names the work of the command that was called; it runs, and its failures are reported, once the arguments are read. */
+  readonly choose: (run: () => Promise<number>) => void
+  /** The configuration that the options or the environment name. */
+  readonly configFile: (options: { readonly config?: string }) => string
+}
+
+export interface CommonOptions {
+  readonly config?: string
+  readonly output: OutputFormat
+}
+
+export interface AuthorOptions {
+  readonly reason: string
+  readonly actor?: string
+}
+
+export function withConfig(command: Command): Command {
+  return command.option('--config <file>', 'configuration (default: CALLOUT_CONFIG, else callout.yaml)')
+}
+
+export function withOutput(command: Command): Command {
+  return command.addOption(
+    new Option('--output <format>', 'for people or for programs').choices(['table', 'json']).default('table'),
+  )
+}
+
+export function withActor(command: Command): Command {
+  return command
+    .requiredOption('--reason <text>', 'why; stored with the change')
+    .option('--actor <name>', 'who; stored with the change (default: the user of the operating system)')
+}
+
+/** Reads an option that may be repeated. */
+export function collected(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value]
+}

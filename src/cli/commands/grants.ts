@@ -1,0 +1,83 @@
+import { Option, type Command } from 'commander'
+import { TLS_REQUIREMENTS } from '../../core/connection-condition.ts'
+import {
+  collected,
+  withActor,
+  withConfig,
+  withOutput,
+  type AuthorOptions,
+  type CommandContext,
+  type CommonOptions,
+} from '../command-options.ts'
+import type { GrantOptions, GrantSelection } from '../grant-input.ts'
+
+/** `callout grants …` */
+export function addGrantsCommands(program: Command, { io, choose, configFile }: CommandContext): void {
+  const grants = program.command('grants').description('who may publish and subscribe to what')
+  const add = grants
+    .command('add')
+    .description('add a grant for each subject, all or none')
+    .requiredOption(
+      '--principal <principal>',
+      'user:<issuer>:<subject>, client:…, group:…, issuer:<issuer> or role:<name>',
+    )
+    .requiredOption('--account <name>', 'NATS account')
+    .option('--publish <subject>', 'may publish to this subject; may be repeated', collected)
+    .option('--subscribe <subject>', 'may subscribe to this subject; may be repeated', collected)
+    .option('--queue <group>', 'only as a member of this queue group; with --subscribe')
+    .option('--deny', 'may not, instead of may; a denial beats every grant')
+    .option('--from <time>', 'not before; RFC 3339 with zone, or +12h from now')
+    .option('--until <time>', 'not after; RFC 3339 with zone, or +12h from now')
+    .option(
+      '--connection-type <type>',
+      'only on such a connection: STANDARD, WEBSOCKET, LEAFNODE or MQTT; may be repeated',
+      collected,
+    )
+    .option('--source-cidr <block>', 'only from these addresses, such as 10.0.0.0/8; may be repeated', collected)
+    .addOption(
+      new Option('--tls <what>', 'only over TLS; "mutual" with a verified client certificate').choices(
+        TLS_REQUIREMENTS,
+      ),
+    )
+    .addHelpText('after', ADD_HELP)
+  withOutput(withConfig(withActor(add))).action((options: CommonOptions & GrantOptions) =>
+    choose(async () => {
+      const { addGrants } = await import('../grants-command.ts')
+      return addGrants(configFile(options), options, io)
+    }),
+  )
+  const list = grants
+    .command('list')
+    .description('list grants by principal')
+    .option('--principal <principal>', 'only of this principal')
+    .option('--account <name>', 'only in this account')
+    .option('--subject <subject>', 'only grants that match this subject; a {{variable}} may be anything')
+  withOutput(withConfig(list)).action((options: CommonOptions & GrantSelection) =>
+    choose(async () => {
+      const { listGrants } = await import('../grants-command.ts')
+      return listGrants(configFile(options), options, io)
+    }),
+  )
+  const remove = grants
+    .command('remove')
+    .description('remove a grant; who and why stays in the history')
+    .argument('<id>', 'as "grants list" shows it')
+  withOutput(withConfig(withActor(remove))).action((id: string, options: CommonOptions & AuthorOptions) =>
+    choose(async () => {
+      const { removeGrant } = await import('../grants-command.ts')
+      return removeGrant(configFile(options), id, options, io)
+    }),
+  )
+}
+
+const ADD_HELP = `
+Subjects are those of NATS: tokens between dots, "*" for one token, ">" for the rest. {{subject}}, {{issuer}},
+{{client_id}} and the attributes of the issuer entry stand for one token of the client's identity.
+
+Examples:
+  callout grants add --principal user:corp:alice --account APP \\
+    --publish 'orders.{{subject}}.>' --subscribe '_INBOX.>' --reason 'TICKET-1'
+  callout grants add --principal client:corp:billing --account APP \\
+    --subscribe 'orders.*' --queue billing --until +720h --reason 'trial'
+  callout grants add --principal issuer:corp --account APP --deny --publish 'admin.>' --reason 'nobody by token'
+`

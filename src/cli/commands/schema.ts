@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
+
+/** `callout schema …` */
+export function addSchemaCommands(program: Command, { io, choose, configFile }: CommandContext): void {
+  const schema = program.command('schema').description('the tables in Spanner')
+  withConfig(schema.command('apply'))
+    .description('bring the database to the schema of this release')
+    .addHelpText('after', '\nSafe to repeat, and to run from several places at once. The database must exist.\n')
+    .action((options: CommonOptions) =>
+      choose(async () => {
+        const { applySchema } = await import('../schema-command.ts')
+        return applySchema(configFile(options), io)
+      }),
+    )
+  withOutput(withConfig(schema.command('status')))
+    .description('show which migrations are applied')
+    .addHelpText('after', '\nExits with 0 when "serve" can use the schema, else with 1.\n')
+    .action((options: CommonOptions) =>
+      choose(async () => {
+        const { showSchema } = await import('../schema-command.ts')
+        return showSchema(configFile(options), options.output, io)
+      }),
+    )
+}
