@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import type { CliIo } from './io.ts'
-import type { OutputFormat } from './table.ts'
+import { OUTPUT_FORMATS, type OutputFormat } from './output.ts'
 
 /** What a group of commands needs of the program that it joins. */
 export interface CommandContext {
@@ -16,9 +16,14 @@ export interface CommonOptions {
   readonly output: OutputFormat
 }
 
-export interface AuthorOptions {
+/** Of every command that edits policy. */
+export interface EditOptions extends DryRunOptions {
   readonly reason: string
   readonly actor?: string
+}
+
+export interface DryRunOptions {
+  readonly dryRun?: boolean
 }
 
 export function withConfig(command: Command): Command {
@@ -27,14 +32,19 @@ export function withConfig(command: Command): Command {
 
 export function withOutput(command: Command): Command {
   return command.addOption(
-    new Option('--output <format>', 'for people or for programs').choices(['table', 'json']).default('table'),
+    new Option('--output <format>', 'for people or for programs').choices(OUTPUT_FORMATS).default('table'),
   )
 }
 
-export function withActor(command: Command): Command {
-  return command
+/** Every command that edits policy says who and why, and can be tried. */
+export function withEdit(command: Command): Command {
+  return withDryRun(command)
     .requiredOption('--reason <text>', 'why; stored with the change')
     .option('--actor <name>', 'who; stored with the change (default: the user of the operating system)')
+}
+
+export function withDryRun(command: Command): Command {
+  return command.option('--dry-run', 'show what would be done, and do nothing')
 }
 
 /** Reads an option that may be repeated. */

@@ -4,10 +4,10 @@ import { systemClock as clock } from '../service/clock.ts'
 import { invalidConfiguration, loadConfig } from './configuration.ts'
 import { CHECKS } from './doctor/checks.ts'
 import { createContext } from './doctor/context.ts'
-import { summaryOf, writeReport, writeReportAsJson } from './doctor/report.ts'
+import { summaryOf, writeReport } from './doctor/report.ts'
 import { runChecks } from './doctor/run-checks.ts'
 import { EXIT, type CliIo } from './io.ts'
-import type { OutputFormat } from './table.ts'
+import type { OutputFormat } from './output.ts'
 
 /** A server that accepts connections and says nothing costs one of these. */
 const CHECK_WITHIN_MS = 20_000
@@ -44,8 +44,7 @@ export async function examine(configFile: string, options: DoctorOptions, io: Cl
       if (io.stderr.isTTY === true) io.stderr.write(`looking whether ${title.replaceAll('`', '')}\n`)
     },
   })
-  if (options.output === 'json') writeReportAsJson(io, results)
-  else writeReport(io, results)
+  writeReport(io, options.output, results)
   const { fail, warn } = summaryOf(results)
   return fail > 0 || (options.strict === true && warn > 0) ? EXIT.failure : EXIT.ok
 }

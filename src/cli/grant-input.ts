@@ -13,11 +13,12 @@ import { parsePrincipal } from '../core/principal.ts'
 import { covers, parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
 import type { GrantRow } from '../core/policy-row.ts'
 import { actorOf, reasonOf } from './actor.ts'
+import type { EditOptions } from './command-options.ts'
 import { parseInstant } from './instant.ts'
 import { CommandFailure, EXIT } from './io.ts'
 
 /** The options of `callout grants add` as they were written. */
-export interface GrantOptions {
+export interface GrantOptions extends EditOptions {
   readonly principal: string
   readonly account: string
   readonly publish?: readonly string[]
@@ -29,8 +30,6 @@ export interface GrantOptions {
   readonly connectionType?: readonly string[]
   readonly sourceCidr?: readonly string[]
   readonly tls?: TlsRequirement
-  readonly reason: string
-  readonly actor?: string
 }
 
 /** The options of `callout grants list` that choose grants. */

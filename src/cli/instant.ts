@@ -21,3 +21,8 @@ export function parseInstant(text: string, option: string, nowMs: number): numbe
 export function formatInstant(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z')
 }
+
+/** The same, of a time that may be absent. */
+export function formatOptionalInstant(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : formatInstant(ms)
+}

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { createAccount, createCurve, type KeyPair } from '@nats-io/nkeys'
 import { EXIT, type CliIo } from './io.ts'
+import { writeKeys, type MadeKeys } from './keys-output.ts'
 import { writeSecretFiles, type SecretFilesOptions } from './secret-files.ts'
-import { writeJson, type OutputFormat } from './table.ts'
+import type { OutputFormat } from './output.ts'
 
 export interface KeysOptions extends SecretFilesOptions {
   readonly output: OutputFormat
@@ -36,7 +37,7 @@ export async function generateKeys(options: KeysOptions, io: CliIo): Promise<num
     }),
   }
   const written = await writeSecretFiles(options, files, io)
-  report(options, io, written, { issuer: issuer.getPublicKey(), xkey: xkey.getPublicKey() })
+  writeKeys(io, options, made(options.dir, written, { issuer: issuer.getPublicKey(), xkey: xkey.getPublicKey() }))
   return EXIT.ok
 }
 
@@ -53,17 +54,16 @@ function newPassword(): string {
   return randomBytes(PASSWORD_BYTES).toString('base64url')
 }
 
-function report(
-  { dir, output }: KeysOptions,
-  io: CliIo,
+function made(
+  dir: string,
   files: readonly string[],
   publicKeys: { readonly issuer: string; readonly xkey: string },
-): void {
-  if (output === 'json') return writeJson(io, { ...publicKeys, files })
-  for (const file of files) io.stderr.write(`wrote ${file}\n`)
+): MadeKeys {
   const include = join(dir, SERVER_FILE)
-  io.stdout.write(
-    [
+  return {
+    publicKeys,
+    files,
+    text: [
       '# Lines of nats-server.conf, as the reference file of this project has them. The path is relative to that file.',
       `include ${include.startsWith('/') ? include : `./${include}`}`,
       '',
@@ -82,5 +82,5 @@ function report(
       '}',
       '',
     ].join('\n'),
-  )
+  }
 }

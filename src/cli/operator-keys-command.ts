@@ -2,6 +2,7 @@ import { basename, join } from 'node:path'
 import type { KeyPair } from '@nats-io/nkeys'
 import { EXIT, usageFailure, type CliIo } from './io.ts'
 import { seedOf } from './keys-command.ts'
+import { writeKeys } from './keys-output.ts'
 import {
   createOperatorKeys,
   encodeOperatorSetup,
@@ -10,8 +11,8 @@ import {
   type OperatorJwts,
   type OperatorKeys,
 } from './operator-setup.ts'
+import type { OutputFormat } from './output.ts'
 import { writeSecretFiles, type SecretFilesOptions } from './secret-files.ts'
-import { writeJson, type OutputFormat } from './table.ts'
 
 export interface OperatorKeysOptions extends SecretFilesOptions {
   /** Names of the accounts of clients, separated by commas. */
@@ -41,12 +42,7 @@ export async function generateOperatorKeys(options: OperatorKeysOptions, io: Cli
     xkey: keys.xkey.getPublicKey(),
     accounts: Object.fromEntries([...keys.accounts].map(([name, { identity }]) => [name, identity.getPublicKey()])),
   }
-  if (options.output === 'json') {
-    writeJson(io, { ...publicKeys, files })
-    return EXIT.ok
-  }
-  for (const file of files) io.stderr.write(`wrote ${file}\n`)
-  io.stdout.write(`${report(options.dir, keys)}\n`)
+  writeKeys(io, options, { publicKeys, files, text: `${report(options.dir, keys)}\n` })
   return EXIT.ok
 }
 

@@ -7,6 +7,8 @@ const OTHERS = 0o077
 export interface SecretFilesOptions {
   readonly dir: string
   readonly force?: boolean
+  /** Finds out what would be written and writes nothing. */
+  readonly dryRun?: boolean
 }
 
 /**
@@ -14,27 +16,28 @@ export interface SecretFilesOptions {
  * Nothing is written when one of them is there already, unless forced. Returns the paths. Throws `CommandFailure`.
  */
 export async function writeSecretFiles(
-  { dir, force = false }: SecretFilesOptions,
+  { dir, force = false, dryRun = false }: SecretFilesOptions,
   files: Readonly<Record<string, string>>,
   io: CliIo,
 ): Promise<readonly string[]> {
+  const paths = Object.keys(files).map((name) => join(dir, name))
+  if (!force) await refuseExisting(paths)
+  if (dryRun) return paths
   await mkdir(dir, { recursive: true, mode: 0o700 })
   if (((await stat(dir)).mode & OTHERS) !== 0) {
     io.stderr.write(`callout: warning: others may enter the folder ${dir} (chmod 700)\n`)
   }
-  if (!force) await refuseExisting(dir, Object.keys(files))
   for (const [name, content] of Object.entries(files)) {
     const path = join(dir, name)
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await writeSecret(path, `${content.trimEnd()}\n`, force)
   }
-  return Object.keys(files).map((name) => join(dir, name))
+  return paths
 }
 
-async function refuseExisting(dir: string, names: readonly string[]): Promise<void> {
+async function refuseExisting(paths: readonly string[]): Promise<void> {
   const existing: string[] = []
-  for (const name of names) {
-    const path = join(dir, name)
+  for (const path of paths) {
     if (await exists(path)) existing.push(path)
   }
   if (existing.length === 0) return

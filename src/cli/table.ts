@@ -1,8 +1,6 @@
 import type { CliIo } from './io.ts'
 import { visible } from './visible.ts'
 
-export type OutputFormat = 'table' | 'json'
-
 const BOLD = '\u001b[1m'
 const PLAIN = '\u001b[0m'
 const GAP = '  '
@@ -24,11 +22,6 @@ export function writeTable(io: CliIo, columns: readonly string[], rows: readonly
   const heading = line(columns)
   io.stdout.write(`${isStyled(io) ? `${BOLD}${heading}${PLAIN}` : heading}\n`)
   for (const row of cells) io.stdout.write(`${line(row)}\n`)
-}
-
-/** Writes values for programs. */
-export function writeJson(io: CliIo, value: unknown): void {
-  io.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
 }
 
 function isStyled({ stdout, env }: CliIo): boolean {

@@ -6,7 +6,7 @@ import type { Verification } from '../service/ports.ts'
 import { createTokenVerifier } from '../oidc/token-verifier.ts'
 import { loadConfig } from './configuration.ts'
 import { CommandFailure, EXIT, type CliIo } from './io.ts'
-import { writeJson, type OutputFormat } from './table.ts'
+import { writeOutput, type OutputFormat } from './output.ts'
 import { visible } from './visible.ts'
 
 /** A person waits; an issuer that takes longer than this is not there for nats-server either. */
@@ -48,8 +48,16 @@ export async function explainToken(configFile: string, options: ExplainOptions, 
   const connection = certificateSha256 === undefined ? {} : { certificateSha256 }
   const verification = await verifier.verify(token, clock.monotonicMs() + ISSUER_WITHIN_MS, connection)
   if (!verification.accepted) steps.push({ check: verification.reason, passed: false, detail: verification.detail })
-  if (options.output === 'json') writeJson(io, { ...answer(verification), steps })
-  else writeSteps(io, steps, verification)
+  writeOutput(io, options.output, {
+    columns: [
+      { heading: 'CHECK', cell: ({ check }) => check },
+      { heading: 'PASSED', cell: ({ passed }) => String(passed) },
+      { heading: 'DETAIL', cell: ({ detail }) => detail },
+    ],
+    records: steps,
+    document: { ...answer(verification), steps },
+    text: textOf(steps, verification),
+  })
   return exitCode(verification)
 }
 
@@ -95,20 +103,22 @@ function principals(identity: Identity): { grantsOf: string[]; locksOf: string[]
   return { grantsOf: grantedPrincipals(identity), locksOf: lockablePrincipals(identity) }
 }
 
-function writeSteps(io: CliIo, steps: readonly Step[], verification: Verification): void {
+function textOf(steps: readonly Step[], verification: Verification): string {
   const width = Math.max(...steps.map(({ check }) => check.length))
-  for (const { check, passed, detail } of steps) {
-    io.stdout.write(`${passed ? 'ok  ' : 'FAIL'}  ${check.padEnd(width)}  ${visible(detail)}\n`)
-  }
-  if (!verification.accepted) {
-    io.stdout.write(`\nrefused: ${verification.reason}\n`)
-    return
-  }
+  const lines = steps.map(
+    ({ check, passed, detail }) => `${passed ? 'ok  ' : 'FAIL'}  ${check.padEnd(width)}  ${visible(detail)}`,
+  )
+  if (!verification.accepted) return [...lines, '', `refused: ${verification.reason}`, ''].join('\n')
   const { grantsOf, locksOf } = principals(verification.identity)
   const locksBeside = locksOf.filter((principal) => !grantsOf.includes(principal))
-  io.stdout.write(`\naccepted as ${visible(principalOf(verification.identity))}\n`)
-  io.stdout.write(`grants of: ${grantsOf.map(visible).join(', ')}, and the roles that these are bound to\n`)
-  io.stdout.write(`locks of: the same${locksBeside.map((principal) => `, ${visible(principal)}`).join('')}\n`)
+  return [
+    ...lines,
+    '',
+    `accepted as ${visible(principalOf(verification.identity))}`,
+    `grants of: ${grantsOf.map(visible).join(', ')}, and the roles that these are bound to`,
+    `locks of: the same${locksBeside.map((principal) => `, ${visible(principal)}`).join('')}`,
+    '',
+  ].join('\n')
 }
 
 function exitCode(verification: Verification): number {

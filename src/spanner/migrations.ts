@@ -150,7 +150,8 @@ export async function applyMigrations(options: ApplyMigrationsOptions): Promise<
   }
   const applied: number[] = []
   let waitingFor: string | undefined
-  while ((await pendingMigrations(options)).length > 0) {
+  const deadline = (): DeadlineMs => clock.monotonicMs() + STATUS_TIMEOUT_MS
+  while ((await pendingMigrations(database, deadline())).length > 0) {
     const { heldBy } = await ledger.takeLease()
     if (heldBy !== undefined) {
       if (heldBy !== waitingFor) progress(`waiting for ${heldBy}, who is applying migrations`)
@@ -171,8 +172,30 @@ export async function applyMigrations(options: ApplyMigrationsOptions): Promise<
   return applied
 }
 
-async function pendingMigrations({ database, clock }: ApplyMigrationsOptions): Promise<readonly Migration[]> {
-  const { migrations } = await schemaStatus(database, clock.monotonicMs() + STATUS_TIMEOUT_MS)
+/** Statements that belong together, under what people know them by. */
+export interface SchemaStep {
+  readonly title: string
+  readonly statements: readonly string[]
+}
+
+/** What `applyMigrations` would do now; changes nothing. Throws as it does. */
+export async function outstandingSchema(
+  database: SpannerDatabase,
+  deadlineMs: DeadlineMs,
+): Promise<readonly SchemaStep[]> {
+  const { exists } = await readLedger(database, deadlineMs)
+  const steps: SchemaStep[] = exists
+    ? []
+    : [{ title: 'the tables that record migrations', statements: LEDGER_STATEMENTS }]
+  for (const migration of await pendingMigrations(database, deadlineMs)) {
+    const statements = await outstandingStatements(migration, database, deadlineMs)
+    steps.push({ title: `migration ${label(migration)}`, statements })
+  }
+  return steps
+}
+
+async function pendingMigrations(database: SpannerDatabase, deadlineMs: DeadlineMs): Promise<readonly Migration[]> {
+  const { migrations } = await schemaStatus(database, deadlineMs)
   const foreign = foreignSchema(migrations)
   if (foreign !== undefined) throw new CalloutError('ERR_SCHEMA_VERSION', foreign)
   return MIGRATIONS.filter((_, index) => migrations[index]?.state !== 'applied')
@@ -184,10 +207,12 @@ async function applyPending(
   applied: number[],
 ): Promise<void> {
   // Read again: the holder before us may have finished since.
-  for (const migration of await pendingMigrations(options)) {
+  const { database, clock } = options
+  const deadline = (): DeadlineMs => clock.monotonicMs() + STATUS_TIMEOUT_MS
+  for (const migration of await pendingMigrations(database, deadline())) {
     options.progress(`applying migration ${label(migration)}`)
     await ledger.record(migration, 'applying')
-    const statements = await outstandingStatements(migration, options)
+    const statements = await outstandingStatements(migration, database, deadline())
     await options.admin.updateSchema(statements, () => ledger.renewLease())
     await ledger.record(migration, 'applied')
     applied.push(migration.version)
@@ -200,13 +225,14 @@ async function applyPending(
  */
 async function outstandingStatements(
   { statements }: Migration,
-  { database, clock }: ApplyMigrationsOptions,
+  database: SpannerDatabase,
+  deadlineMs: DeadlineMs,
 ): Promise<readonly string[]> {
   const rows = await database.query(
     `SELECT CONSTRAINT_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ''
 UNION ALL SELECT CHANGE_STREAM_NAME FROM INFORMATION_SCHEMA.CHANGE_STREAMS WHERE CHANGE_STREAM_SCHEMA = ''`,
     {},
-    clock.monotonicMs() + STATUS_TIMEOUT_MS,
+    deadlineMs,
   )
   const existing = new Set(rows.map(([name]) => name?.stringValue))
   return statements.filter((statement) => {

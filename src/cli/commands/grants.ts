@@ -2,10 +2,10 @@ import { Option, type Command } from 'commander'
 import { TLS_REQUIREMENTS } from '../../core/connection-condition.ts'
 import {
   collected,
-  withActor,
+  withEdit,
   withConfig,
   withOutput,
-  type AuthorOptions,
+  type EditOptions,
   type CommandContext,
   type CommonOptions,
 } from '../command-options.ts'
@@ -40,7 +40,7 @@ export function addGrantsCommands(program: Command, { io, choose, configFile }: 
       ),
     )
     .addHelpText('after', ADD_HELP)
-  withOutput(withConfig(withActor(add))).action((options: CommonOptions & GrantOptions) =>
+  withOutput(withConfig(withEdit(add))).action((options: CommonOptions & GrantOptions) =>
     choose(async () => {
       const { addGrants } = await import('../grants-command.ts')
       return addGrants(configFile(options), options, io)
@@ -62,7 +62,7 @@ export function addGrantsCommands(program: Command, { io, choose, configFile }: 
     .command('remove')
     .description('remove a grant; who and why stays in the history')
     .argument('<id>', 'as "grants list" shows it')
-  withOutput(withConfig(withActor(remove))).action((id: string, options: CommonOptions & AuthorOptions) =>
+  withOutput(withConfig(withEdit(remove))).action((id: string, options: CommonOptions & EditOptions) =>
     choose(async () => {
       const { removeGrant } = await import('../grants-command.ts')
       return removeGrant(configFile(options), id, options, io)

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
-import { withOutput, type CommandContext } from '../command-options.ts'
+import { withDryRun, withOutput, type CommandContext } from '../command-options.ts'
 import { usageFailure } from '../io.ts'
 import { generateKeys, type KeysOptions } from '../keys-command.ts'
 
 /** `callout keys …` */
 export function addKeysCommands(program: Command, { io, choose }: CommandContext): void {
   const keys = program.command('keys').description('seeds and passwords')
-  withOutput(keys.command('generate'))
+  withDryRun(withOutput(keys.command('generate')))
     .description('make issuer, xkey and passwords, and print what nats-server.conf needs')
     .option('--dir <folder>', 'where to write them, mode 0600', 'secrets')
     .option('--force', 'replace files that are there; clients are locked out until nats-server has the new ones')

@@ -1,16 +1,23 @@
 import type { Command } from 'commander'
-import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
+import {
+  withConfig,
+  withDryRun,
+  withOutput,
+  type CommandContext,
+  type CommonOptions,
+  type DryRunOptions,
+} from '../command-options.ts'
 
 /** `callout schema …` */
 export function addSchemaCommands(program: Command, { io, choose, configFile }: CommandContext): void {
   const schema = program.command('schema').description('the tables in Spanner')
-  withConfig(schema.command('apply'))
+  withDryRun(withConfig(schema.command('apply')))
     .description('bring the database to the schema of this release')
     .addHelpText('after', '\nSafe to repeat, and to run from several places at once. The database must exist.\n')
-    .action((options: CommonOptions) =>
+    .action((options: CommonOptions & DryRunOptions) =>
       choose(async () => {
         const { applySchema } = await import('../schema-command.ts')
-        return applySchema(configFile(options), io)
+        return applySchema(configFile(options), options, io)
       }),
     )
   withOutput(withConfig(schema.command('status')))

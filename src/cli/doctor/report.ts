@@ -1,5 +1,5 @@
 import type { CliIo } from '../io.ts'
-import { writeJson } from '../table.ts'
+import { writeOutput, type OutputFormat } from '../output.ts'
 import { visible } from '../visible.ts'
 import type { Finding, Status } from './check.ts'
 import type { CheckResult } from './run-checks.ts'
@@ -16,25 +16,35 @@ export function summaryOf(results: readonly CheckResult[]): Summary {
   return summary
 }
 
-/** A line for each finding, what to do below it, and a line that counts them. */
-export function writeReport(io: CliIo, results: readonly CheckResult[]): void {
+/**
+ * For people a line for each finding, what to do below it, and a line that counts them. For programs `checks[].findings[]` with
+ * `status` ok, warn, fail or skipped; by lines and by columns, the findings.
+ */
+export function writeReport(io: CliIo, format: OutputFormat, results: readonly CheckResult[]): void {
+  writeOutput(io, format, {
+    columns: [
+      { heading: 'STATUS', cell: ({ status }) => status },
+      { heading: 'CHECK', cell: ({ check }) => check },
+      { heading: 'DETAIL', cell: ({ detail }) => detail },
+      { heading: 'ADVICE', cell: ({ advice = '' }) => advice },
+    ],
+    records: results.flatMap(({ id, findings }) => findings.map((finding) => ({ check: id, ...finding }))),
+    document: {
+      summary: summaryOf(results),
+      checks: results.map(({ tookMs, ...result }) => ({ ...result, tookMs: Math.round(tookMs) })),
+    },
+    text: textOf(results),
+  })
+}
+
+function textOf(results: readonly CheckResult[]): string {
   const width = Math.max(...results.map(({ id }) => id.length))
-  for (const { id, findings } of results) {
-    for (const finding of findings) io.stdout.write(linesOf(id.padEnd(width), finding))
-  }
+  const lines = results.flatMap(({ id, findings }) => findings.map((finding) => linesOf(id.padEnd(width), finding)))
   const { ok, warn, fail, skipped } = summaryOf(results)
-  io.stdout.write(`\n${fail} failed, ${warn} to look at, ${ok} well, ${skipped} skipped\n`)
+  return `${lines.join('')}\n${fail} failed, ${warn} to look at, ${ok} well, ${skipped} skipped\n`
 }
 
 function linesOf(id: string, { status, detail, advice }: Finding): string {
   const line = `${WORDS[status].padEnd(STATUS_WIDTH)}  ${id}  ${visible(detail)}\n`
   return advice === undefined ? line : `${line}${ADVICE_INDENT}→ ${visible(advice)}\n`
-}
-
-/** The same for programs: `checks[].findings[]` with `status` ok, warn, fail or skipped. */
-export function writeReportAsJson(io: CliIo, results: readonly CheckResult[]): void {
-  writeJson(io, {
-    summary: summaryOf(results),
-    checks: results.map(({ tookMs, ...result }) => ({ ...result, tookMs: Math.round(tookMs) })),
-  })
 }

@@ -79,6 +79,16 @@ suite('schema', () => {
     assert.deepEqual([again.exitCode, again.stdout], [0, 'nothing to do\n'])
   })
 
+  test('apply --dry-run prints the statements of what is outstanding and runs none', async () => {
+    const callout = await calloutFor(await createEmulatorDatabase(emulator.host))
+    const { exitCode, stdout, stderr } = await callout('schema', 'apply', '--dry-run')
+    assert.deepEqual([exitCode, stderr], [0, 'callout: dry run: nothing was done\n'])
+    assert.match(stdout, /^-- the tables that record migrations\n[^]*-- migration 0001 policy\nCREATE TABLE [^]*;\n$/)
+    assert.equal((await callout('schema', 'status')).exitCode, 1)
+    await callout('schema', 'apply')
+    assert.equal((await callout('schema', 'apply', '--dry-run')).stdout, 'nothing to do\n')
+  })
+
   test('in a database that is not there exits with 3 and one line', async () => {
     const callout = await calloutFor('projects/p/instances/i/databases/absent')
     for (const command of ['apply', 'status']) {
@@ -135,6 +145,45 @@ suite('grants', () => {
       left.map(({ subject }) => subject),
       ['b.*'],
     )
+  })
+
+  test('are neither added nor removed in a dry run, which shows what would be', async () => {
+    const callout = await withSchema()
+    const dry = await callout(
+      'grants',
+      'add',
+      ...ALICE,
+      '--publish',
+      'a',
+      '--reason',
+      'x',
+      '--dry-run',
+      '--output',
+      'json',
+    )
+    assert.deepEqual(
+      grantsOf(dry).map(({ subject }) => subject),
+      ['a'],
+    )
+    assert.equal(dry.stderr, 'callout: dry run: nothing was done\n')
+    assert.deepEqual(grantsOf(await callout('grants', 'list', '--output', 'json')), [])
+    await callout('grants', 'add', ...ALICE, '--publish', 'b', '--reason', 'x')
+    const [{ id } = assert.fail()] = grantsOf(await callout('grants', 'list', '--output', 'json'))
+    const removal = await callout('grants', 'remove', id, '--reason', 'x', '--dry-run', '--output', 'json')
+    assert.deepEqual(
+      grantsOf(removal).map(({ subject }) => subject),
+      ['b'],
+    )
+    assert.equal(grantsOf(await callout('grants', 'list', '--output', 'json')).length, 1)
+  })
+
+  test('are listed in every format', async () => {
+    const callout = await withSchema()
+    await callout('grants', 'add', ...ALICE, '--publish', 'a', '--reason', '=1+1')
+    const list = async (format: string): Promise<string> => (await callout('grants', 'list', '--output', format)).stdout
+    assert.match(await list('jsonl'), /^\{"id":.*\}\n$/)
+    assert.match(await list('yaml'), /^- id: [^]*\n {2}subject: a\n/)
+    assert.match(await list('csv'), /^ID,PRINCIPAL,[^]*,admin,'=1\+1\r\n$/)
   })
 
   test('show what the connection has to be, for people and for programs', async () => {

@@ -38,6 +38,39 @@ suite('keys generate', () => {
     for (const name of FILES) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name)
   })
 
+  test('shows in a dry run which files it would write, makes no key and no folder', async () => {
+    const dir = await folder()
+    const { exitCode, stdout, stderr } = await callout([
+      'keys',
+      'generate',
+      '--dir',
+      dir,
+      '--dry-run',
+      '--output',
+      'json',
+    ])
+    assert.equal(exitCode, 0)
+    assert.deepEqual(
+      (JSON.parse(stdout) as { file: string }[]).map(({ file }) => file).sort(),
+      FILES.map((name) => join(dir, name)),
+    )
+    assert.match(stderr, /nothing was done/)
+    await assert.rejects(stat(dir), { code: 'ENOENT' })
+  })
+
+  test('refuses in a dry run what it would refuse', async () => {
+    const dir = await folder()
+    await callout(['keys', 'generate', '--dir', dir])
+    assert.equal((await callout(['keys', 'generate', '--dir', dir, '--dry-run'])).exitCode, 3)
+  })
+
+  test('names its keys and files by columns and by lines', async () => {
+    const csv = await callout(['keys', 'generate', '--dir', await folder(), '--output', 'csv'])
+    assert.match(csv.stdout, /^NAME,VALUE\r\nissuer,A\w+\r\nxkey,X\w+\r\nfile,/)
+    const jsonl = await callout(['keys', 'generate', '--dir', await folder(), '--output', 'jsonl'])
+    assert.equal((JSON.parse(jsonl.stdout.split('\n')[0] ?? '') as { name: string }).name, 'issuer')
+  })
+
   test('writes for nats-server what belongs to the seeds and passwords', async () => {
     const dir = await folder()
     await callout(['keys', 'generate', '--dir', dir])

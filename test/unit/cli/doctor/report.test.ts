@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { fail, ok, skipped, warn, type Check, type Finding } from '../../../../src/cli/doctor/check.ts'
 import { CHECKS } from '../../../../src/cli/doctor/checks.ts'
 import type { DoctorContext } from '../../../../src/cli/doctor/context.ts'
-import { summaryOf, writeReport, writeReportAsJson } from '../../../../src/cli/doctor/report.ts'
+import { summaryOf, writeReport } from '../../../../src/cli/doctor/report.ts'
 import { runChecks, type CheckResult } from '../../../../src/cli/doctor/run-checks.ts'
 import { ManualClock } from '../../../support/manual-clock.ts'
 import { recordingIo } from '../recorded-io.ts'
@@ -16,7 +16,7 @@ const RESULTS: readonly CheckResult[] = [
 suite('the report of doctor', () => {
   test('has a line for each finding, with what to do below it', () => {
     const { io, stdout } = recordingIo()
-    writeReport(io, RESULTS)
+    writeReport(io, 'table', RESULTS)
     assert.equal(
       stdout(),
       [
@@ -35,7 +35,7 @@ suite('the report of doctor', () => {
 
   test('is JSON for programs', () => {
     const { io, stdout } = recordingIo()
-    writeReportAsJson(io, RESULTS)
+    writeReport(io, 'json', RESULTS)
     assert.deepEqual(JSON.parse(stdout()), {
       summary: { ok: 1, warn: 1, fail: 1, skipped: 1 },
       checks: RESULTS.map((result) => ({ ...result, tookMs: Math.round(result.tookMs) })),

@@ -1,0 +1,79 @@
+import type { ConnectionCondition } from '../core/connection-condition.ts'
+import type { GrantRow } from '../core/policy-row.ts'
+import { formatOptionalInstant } from './instant.ts'
+import type { CliIo } from './io.ts'
+import { writeOutput, type Column, type OutputFormat } from './output.ts'
+
+/** A grant in the form for programs: an interface for scripts. */
+export interface WrittenGrant extends ConnectionCondition {
+  readonly id: string
+  readonly principal: string
+  readonly account: string
+  readonly effect: string
+  readonly action: string
+  readonly subject: string
+  readonly queue: string | undefined
+  readonly response: GrantRow['response']
+  readonly validFrom: string | undefined
+  readonly validUntil: string | undefined
+  readonly forced: true | undefined
+  readonly name: string | undefined
+  readonly scope: string | undefined
+  readonly owner: string | undefined
+  readonly ticket: string | undefined
+  readonly labels: readonly string[] | undefined
+  readonly reason: string
+  readonly createdBy: string
+  readonly createdAt: string | undefined
+}
+
+const COLUMNS: readonly Column<WrittenGrant>[] = [
+  { heading: 'ID', cell: ({ id }) => id },
+  { heading: 'PRINCIPAL', cell: ({ principal }) => principal },
+  { heading: 'ACCOUNT', cell: ({ account }) => account },
+  { heading: 'EFFECT', cell: ({ effect }) => effect },
+  { heading: 'ACTION', cell: ({ action }) => action },
+  { heading: 'SUBJECT', cell: ({ subject }) => subject },
+  { heading: 'QUEUE', cell: ({ queue = '' }) => queue },
+  { heading: 'FROM', cell: ({ validFrom = '' }) => validFrom },
+  { heading: 'UNTIL', cell: ({ validUntil = '' }) => validUntil },
+  { heading: 'CONNECTION', cell: writtenCondition },
+  { heading: 'FORCED', cell: ({ forced }) => (forced === true ? 'forced' : '') },
+  { heading: 'BY', cell: ({ createdBy }) => createdBy },
+  { heading: 'REASON', cell: ({ reason }) => reason },
+]
+
+export function writeGrants(io: CliIo, format: OutputFormat, grants: readonly GrantRow[]): void {
+  writeOutput(io, format, { columns: COLUMNS, records: grants.map(written) })
+}
+
+/** The parts of a condition, each a list of which one entry has to hold: `MQTT,LEAFNODE 10.0.0.0/8 tls:mutual`. */
+function writtenCondition({ connectionTypes, sourceCidrs, tls }: ConnectionCondition): string {
+  const parts = [connectionTypes?.join(','), sourceCidrs?.join(','), tls === undefined ? undefined : `tls:${tls}`]
+  return parts.filter((part) => part !== undefined).join(' ')
+}
+
+function written(grant: GrantRow): WrittenGrant {
+  return {
+    id: grant.id,
+    principal: grant.principal,
+    account: grant.account,
+    effect: grant.effect,
+    action: grant.action,
+    subject: grant.subject,
+    queue: grant.queue,
+    response: grant.response,
+    validFrom: formatOptionalInstant(grant.validFromMs),
+    validUntil: formatOptionalInstant(grant.validUntilMs),
+    ...grant.condition,
+    forced: grant.forced,
+    name: grant.name,
+    scope: grant.scope,
+    owner: grant.owner,
+    ticket: grant.ticket,
+    labels: grant.labels,
+    reason: grant.reason,
+    createdBy: grant.createdBy,
+    createdAt: grant.createdAt,
+  }
+}
