@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../config/config.ts'
+import { isAccountName } from '../core/account-name.ts'
 import { parseAddressBlock } from '../core/cidr.ts'
 import {
   CONNECTION_TYPES,
@@ -39,9 +40,6 @@ export interface GrantSelection {
   readonly subject?: string
 }
 
-/** As the CHECK constraint of the column `Account`. */
-const ACCOUNT = /^[^\s\p{Cc}\p{Cs}\p{Z}]{1,128}$/u
-
 /**
  * A grant for each subject. Fails with a line for each thing that is wrong, before anything is sent to the database.
  */
@@ -75,7 +73,7 @@ function problemsOf({ principal, account, publish = [], subscribe = [], queue }:
   const problems: string[] = []
   const parsed = parsePrincipal(principal)
   if ('problem' in parsed) problems.push(`--principal ${JSON.stringify(principal)}: ${parsed.problem}`)
-  if (!ACCOUNT.test(account)) problems.push('--account must be 1 to 128 characters without white space')
+  if (!isAccountName(account)) problems.push('--account must be 1 to 128 characters without white space')
   if (publish.length + subscribe.length === 0) problems.push('say what is granted with --publish or --subscribe')
   for (const [option, subjects] of [
     ['--publish', publish],

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import { systemClock as clock } from '../service/clock.ts'
-import { grantedPrincipals, lockablePrincipals, principalOf } from '../core/principal.ts'
+import { lockTargets } from '../core/locks.ts'
+import { grantedPrincipals, principalOf } from '../core/principal.ts'
 import type { Identity, TokenFacts } from '../core/identity.ts'
 import type { Verification } from '../service/ports.ts'
 import { createTokenVerifier } from '../oidc/token-verifier.ts'
@@ -100,7 +101,7 @@ function answer(verification: Verification): object {
 }
 
 function principals(identity: Identity): { grantsOf: string[]; locksOf: string[] } {
-  return { grantsOf: grantedPrincipals(identity), locksOf: lockablePrincipals(identity) }
+  return { grantsOf: grantedPrincipals(identity), locksOf: lockTargets(identity) }
 }
 
 function textOf(steps: readonly Step[], verification: Verification): string {
@@ -110,13 +111,13 @@ function textOf(steps: readonly Step[], verification: Verification): string {
   )
   if (!verification.accepted) return [...lines, '', `refused: ${verification.reason}`, ''].join('\n')
   const { grantsOf, locksOf } = principals(verification.identity)
-  const locksBeside = locksOf.filter((principal) => !grantsOf.includes(principal))
+  const locksBeside = locksOf.filter((target) => !grantsOf.includes(target))
   return [
     ...lines,
     '',
     `accepted as ${visible(principalOf(verification.identity))}`,
     `grants of: ${grantsOf.map(visible).join(', ')}, and the roles that these are bound to`,
-    `locks of: the same${locksBeside.map((principal) => `, ${visible(principal)}`).join('')}`,
+    `locks of: the same${locksBeside.map((target) => `, ${visible(target)}`).join('')}, its address and its account`,
     '',
   ].join('\n')
 }

@@ -2,8 +2,8 @@ import { judgeCondition, type Connection, type ConnectionCondition } from './con
 import type { Decision, Deny, SkippedGrant } from './decision.ts'
 import type { Policy } from './grant.ts'
 import type { Identity } from './identity.ts'
+import { locksOnAccount, locksOnClient, namedLocks } from './locks.ts'
 import { compilePermissions, permissionsBytes } from './permissions.ts'
-import { lockablePrincipals } from './principal.ts'
 import type { DenyReason } from './reasons.ts'
 import { appliedGrants, type AppliedGrant, type AppliedGrants, type UnenforceableDeny } from './applied-grants.ts'
 
@@ -49,8 +49,8 @@ export const PERMISSIONS_BYTES_MAX = 256 * 1024
  */
 export function decide(input: DecisionInput): Decision {
   const { identity, policy, nowMs } = input
-  const lockIds = activeLocks(identity, policy, nowMs)
-  if (lockIds.length > 0) return deny(input, 'locked', { lockIds })
+  const locks = locksOnClient(identity, input.connection, policy.locks, nowMs)
+  if (locks.length > 0) return deny(input, 'locked', namedLocks(locks))
 
   const applied = appliedGrants(identity, input.connection, policy, nowMs)
   const { denies, laterDenies, unenforceable } = applied
@@ -60,6 +60,8 @@ export function decide(input: DecisionInput): Decision {
   const placement = place(input.wantedAccount, allows, skipped)
   if ('reason' in placement) return deny(input, placement.reason, { skipped, detail: placement.detail })
   const { account } = placement
+  const accountLocks = locksOnAccount(account, policy.locks, nowMs)
+  if (accountLocks.length > 0) return deny(input, 'locked', { skipped, ...namedLocks(accountLocks) })
 
   const verdict = judgeCondition(input.rules.accounts.get(account) ?? {}, input.connection)
   if (verdict.holds !== 'yes')
@@ -97,13 +99,6 @@ export function decide(input: DecisionInput): Decision {
     grantIds: [...new Set(used.map((grant) => grant.id))],
     skippedGrants: [...skipped, ...skippedFor('other_account', elsewhere)],
   }
-}
-
-function activeLocks(identity: Identity, policy: Policy, nowMs: number): string[] {
-  const targets = new Set(lockablePrincipals(identity))
-  return policy.locks
-    .filter((lock) => targets.has(lock.target) && (lock.expiresAtMs === undefined || lock.expiresAtMs > nowMs))
-    .map((lock) => lock.id)
 }
 
 function place(

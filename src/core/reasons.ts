@@ -28,7 +28,7 @@ export const DENY_REASONS = {
   token_lifetime_too_long: 'the token lives longer than max_lifetime',
   identity_invalid: 'the subject, client id or a group holds characters or a length that no principal may have',
   too_many_failures: 'too many refusals of late, from this address or of this principal; judged again after a while',
-  locked: 'a lock names this principal',
+  locked: 'a lock names this client: a principal, its token, its address, its account, or everyone',
   no_grants: 'no grant allows this principal anything',
   grants_expired: 'every grant that names this principal lies outside its validity window',
   grants_unusable: 'no grant of this principal can be applied (invalid subject or variable)',

@@ -3,7 +3,8 @@ import { decide, type SessionRules } from '../core/decide.ts'
 import type { Allow, Decision, Deny } from '../core/decision.ts'
 import { CalloutError } from '../core/errors.ts'
 import type { Identity, TokenFacts } from '../core/identity.ts'
-import { lockablePrincipals, principalOf } from '../core/principal.ts'
+import { lockKeys } from '../core/locks.ts'
+import { principalOf } from '../core/principal.ts'
 import { isOnMerits, type DenyReason } from '../core/reasons.ts'
 import type { AuthorizationRequest, TokenSource } from '../core/request.ts'
 import type { AuditWriter } from './audit-writer.ts'
@@ -149,8 +150,9 @@ export class Authorizer implements RequestHandler {
     if (failureLimits.refusesPrincipal(principalOf(identity))) return this.#deny('too_many_failures', 'principal')
 
     const grantsBy = this.#deadline(attempt, GRANTS_SHARE)
+    const keys = lockKeys(identity, this.#options.rules.accounts.keys())
     const policy = await this.#stage(attempt, 'grants', 'grants_unavailable', () =>
-      within(policyReader.read(lockablePrincipals(identity), grantsBy), grantsBy, clock, 'reading grants'),
+      within(policyReader.read(keys, grantsBy), grantsBy, clock, 'reading grants'),
     )
     if ('outcome' in policy) return policy
     attempt.grantsReadTimestamp = policy.readTimestamp

@@ -6,7 +6,7 @@ import type { Clock, DeadlineMs, PolicyReader } from './ports.ts'
 
 const REQUESTS_PER_READ_MAX = 64
 /** Keys of one read. A request brings a handful, a person in many groups hundreds; sixty such persons take several reads. */
-const PRINCIPALS_PER_READ_MAX = 1000
+const KEYS_PER_READ_MAX = 1000
 /** Two, so that a slow read does not hold everybody; more make the batches smaller and cost rate and CPU (`npm run bench`). */
 const READS_IN_FLIGHT_MAX = 2
 
@@ -19,7 +19,7 @@ export interface BatchedPolicyReaderOptions {
 
 /**
  * A `PolicyReader` that shares one strong read among the requests that wait at the same moment. Each gets only the rows of
- * its own principals and roles. When a shared read fails for what it found (a principal with too many rows, a row of
+ * its own keys and roles. When a shared read fails for what it found (a principal with too many rows, a row of
  * unexpected shape), each request is read alone, so that one principal's rows cannot refuse another.
  */
 export function createBatchedPolicyReader(options: BatchedPolicyReaderOptions): PolicyReader {
@@ -36,8 +36,8 @@ export function createBatchedPolicyReader(options: BatchedPolicyReaderOptions): 
     settled: (items, durationMs, failure) => events.batchSettled('grants', items, durationMs, failure),
   })
   return {
-    async read(principals, deadlineMs) {
-      const answer = await batcher.submit(principals, deadlineMs)
+    async read(keys, deadlineMs) {
+      const answer = await batcher.submit(keys, deadlineMs)
       if ('failure' in answer) throw answer.failure
       return answer.policy
     },
@@ -46,17 +46,17 @@ export function createBatchedPolicyReader(options: BatchedPolicyReaderOptions): 
 
 type Answer = { readonly policy: Policy } | { readonly failure: CalloutError }
 
-/** Splits requests, in order, into reads of at most so many keys; a request that has more is read alone. */
+/** Splits requests, in order, into reads of at most so many keys, shared ones counted once; a request that has more is read alone. */
 function portions(requests: readonly (readonly string[])[]): (readonly string[])[][] {
   const result: (readonly string[])[][] = []
-  let keys = Number.POSITIVE_INFINITY
-  for (const principals of requests) {
-    keys += principals.length
-    if (keys > PRINCIPALS_PER_READ_MAX) {
+  let keys: Set<string> | undefined
+  for (const request of requests) {
+    const together: Set<string> = (keys ?? new Set()).union(new Set(request))
+    if (keys === undefined || together.size > KEYS_PER_READ_MAX) {
       result.push([])
-      keys = principals.length
-    }
-    result.at(-1)?.push(principals)
+      keys = new Set(request)
+    } else keys = together
+    result.at(-1)?.push(request)
   }
   return result
 }
@@ -71,16 +71,16 @@ async function readTogether(
   try {
     const shared = await reader.read([...new Set(requests.flat())], deadlineMs)
     const rows = indexRows(shared)
-    return requests.map((principals) => ({ policy: rowsOf(principals, rows) }))
+    return requests.map((keys) => ({ policy: rowsOf(keys, rows) }))
   } catch (error) {
     if (!isRefusal(error)) throw error
-    return Promise.all(requests.map((principals) => readAlone(reader, principals, deadlineMs)))
+    return Promise.all(requests.map((keys) => readAlone(reader, keys, deadlineMs)))
   }
 }
 
-async function readAlone(reader: PolicyReader, principals: readonly string[], deadlineMs: DeadlineMs): Promise<Answer> {
+async function readAlone(reader: PolicyReader, keys: readonly string[], deadlineMs: DeadlineMs): Promise<Answer> {
   try {
-    return { policy: await reader.read(principals, deadlineMs) }
+    return { policy: await reader.read(keys, deadlineMs) }
   } catch (error) {
     if (error instanceof CalloutError) return { failure: error }
     throw error
@@ -108,13 +108,13 @@ function indexRows(policy: Policy): IndexedPolicy {
 }
 
 function rowsOf(asked: readonly string[], rows: IndexedPolicy): Policy {
-  const principals = [...new Set(asked)]
-  const bindings = principals.flatMap((principal) => rows.bindings.get(principal) ?? [])
+  const keys = [...new Set(asked)]
+  const bindings = keys.flatMap((key) => rows.bindings.get(key) ?? [])
   const roles = new Set(bindings.map((binding) => binding.role))
   return {
-    grants: [...principals, ...roles].flatMap((principal) => rows.grants.get(principal) ?? []),
+    grants: [...keys, ...roles].flatMap((key) => rows.grants.get(key) ?? []),
     bindings,
-    locks: principals.flatMap((principal) => rows.locks.get(principal) ?? []),
+    locks: keys.flatMap((key) => rows.locks.get(key) ?? []),
     readTimestamp: rows.readTimestamp,
   }
 }

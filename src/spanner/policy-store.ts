@@ -1,5 +1,6 @@
 import { CalloutError } from '../core/errors.ts'
 import type { Policy } from '../core/grant.ts'
+import { isLockTargetOnly } from '../core/locks.ts'
 import type { DeadlineMs, PolicyReader } from '../service/ports.ts'
 import type { ReadResult, SpannerDatabase, TimestampBound } from './database.ts'
 import { decodeGrant, decodeLock, decodeRoleBinding } from './policy-rows.ts'
@@ -20,9 +21,9 @@ const ROWS_MAX = 20_000
  */
 export function createPolicyReader(database: SpannerDatabase, rowsMax = ROWS_MAX): PolicyReader {
   return {
-    async read(principals, deadlineMs) {
+    async read(keys, deadlineMs) {
       try {
-        return await readPolicy(database, principals, rowsMax, deadlineMs)
+        return await readPolicy(database, keys, rowsMax, deadlineMs)
       } catch (error) {
         const failure = storeError(error, 'policy')
         if (failure === undefined || failure.code === 'ERR_STORE_REFUSED') throw failure ?? error
@@ -34,12 +35,13 @@ export function createPolicyReader(database: SpannerDatabase, rowsMax = ROWS_MAX
 
 async function readPolicy(
   database: SpannerDatabase,
-  principals: readonly string[],
+  keys: readonly string[],
   rowsMax: number,
   deadlineMs: DeadlineMs,
 ): Promise<Policy> {
   // A text with a lone surrogate is the key of no row; on the wire it would turn into the key of another.
-  const asked = new Set(principals.filter((principal) => principal.isWellFormed()))
+  const asked = new Set(keys.filter((key) => key.isWellFormed()))
+  const principals = new Set([...asked].filter((key) => !isLockTargetOnly(key)))
   const rows = async (
     table: string,
     columns: readonly string[],
@@ -48,13 +50,13 @@ async function readPolicy(
   ): Promise<ReadResult> => {
     const result = await database.read(keyedRead(table, columns, keys, rowsMax + 1), bound, deadlineMs)
     if (result.rows.length > rowsMax) {
-      throw new CalloutError('ERR_STORE_REFUSED', `${table}: more than ${rowsMax} rows for the principals of one read`)
+      throw new CalloutError('ERR_STORE_REFUSED', `${table}: more than ${rowsMax} rows for the keys of one read`)
     }
     return result
   }
-  const bound = await rows(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, asked, 'strong')
+  const bound = await rows(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, principals, 'strong')
   const bindings = bound.rows.map(decodeRoleBinding)
-  const holders = asked.union(new Set(bindings.map((binding) => binding.role)))
+  const holders = principals.union(new Set(bindings.map((binding) => binding.role)))
   const [locks, grants] = await Promise.all([
     rows(LOCKS, LOCK_COLUMNS, asked, bound.readTimestamp),
     rows(GRANTS, GRANT_COLUMNS, holders, bound.readTimestamp),

@@ -77,6 +77,33 @@ function readContract(empty: () => Promise<PolicyStoreUnderTest>): void {
     )
   })
 
+  test('returns locks by every kind of target, and no other', async () => {
+    const { reader, admin } = await empty()
+    const targets = ['account:APP', 'account:OPS', 'everyone', 'token:corp:a:b', 'token:corp:c', 'user:corp:alice']
+    for (const [index, target] of targets.entries()) {
+      await admin.edit(adding('lock', { id: `l${index}`, target, message: `m${index}`, ...ORIGIN }))
+    }
+    const blocks = ['10.0.0.0/8', '2001:db8::/32'].map((sourceCidr, index) => ({
+      id: `a${index}`,
+      target: 'address',
+      sourceCidr,
+      expiresAtMs: NOW_MS,
+    }))
+    await admin.edit(adding('lock', ...blocks.map((lock) => ({ ...lock, ...ORIGIN }))))
+    const keys = ['user:corp:al', 'account:APP', 'token:corp:a:b', 'address', 'everyone', 'token:corp:\ud800']
+    const { locks, grants, bindings } = await reader.read(keys, soon())
+    assert.deepEqual([grants, bindings], [[], []])
+    assert.deepEqual(
+      locks.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      [
+        ...blocks,
+        { id: 'l0', target: 'account:APP', message: 'm0' },
+        { id: 'l2', target: 'everyone', message: 'm2' },
+        { id: 'l3', target: 'token:corp:a:b', message: 'm3' },
+      ],
+    )
+  })
+
   test('returns the grants of bound roles, whatever the window of the binding', async () => {
     const { reader, admin } = await empty()
     await admin.edit(

@@ -12,6 +12,7 @@ import type {
   PolicyRow,
   PolicyTables,
 } from '../../src/core/policy-row.ts'
+import { problemOfLockTarget } from '../../src/core/locks.ts'
 import { parsePrincipal } from '../../src/core/principal.ts'
 import { parseSubjectPattern, problemOfQueue } from '../../src/core/subject.ts'
 import { CHANGES_PER_EDIT_MAX } from '../../src/service/ports.ts'
@@ -162,17 +163,10 @@ function refuseBadRow({ kind, row }: PolicyRow): void {
     refuse('CK_RoleBindings_Reason', row.reason.trim() === '')
   }
   if (kind === 'lock') {
-    refuse('CK_Locks_KnownTarget', !isLockTarget(row.target))
+    refuse('CK_Locks_KnownTarget', problemOfLockTarget(row.target) !== undefined)
     refuse('CK_Locks_SourceCidr', (row.target === 'address') !== (row.sourceCidr !== undefined))
     refuse('CK_Locks_Reason', row.reason.trim() === '')
   }
-}
-
-function isLockTarget(text: string): boolean {
-  if (text === 'address' || text === 'everyone') return true
-  if (/^account:[^\s\p{Cc}\p{Z}]+$/u.test(text)) return true
-  const principal = text.replace(/^token:/, 'user:')
-  return 'principal' in parsePrincipal(principal) && !text.startsWith('role:')
 }
 
 function nameOf(row: PolicyRow): string {

@@ -1,7 +1,7 @@
 import type { Migration } from '../migration.ts'
 
 const ISSUER_ID = '[a-z0-9][a-z0-9-]{0,62}'
-const NAMED = String.raw`(?:user|client|group|token):${ISSUER_ID}:[^\p{Cc}]+|issuer:${ISSUER_ID}|account:[^\s\p{Cc}\p{Z}]+`
+const NAMED = String.raw`(?:user|client|group|token):${ISSUER_ID}:[^\p{Cc}]+|issuer:${ISSUER_ID}|account:[^\s\p{Cc}\p{Z}\x{FEFF}]{1,128}`
 /** Names of streams, consumers, buckets and services that every client library takes; a variable stands for a whole name. */
 const NAME = '[A-Za-z0-9_-]{1,255}'
 const VARIABLE = String.raw`\{\{[a-z][a-z0-9_]{0,63}\}\}`

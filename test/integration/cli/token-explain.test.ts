@@ -54,7 +54,10 @@ suite('token explain', () => {
       assert.match(text, new RegExp(`^ok +${check} `, 'm'))
     assert.match(text, /^accepted as user:local:alice$/m)
     assert.match(text, /^grants of: user:local:alice, group:local:engineering, issuer:local,/m)
-    assert.match(text, /^locks of: the same, client:local:cli$/m)
+    assert.match(
+      text,
+      /^locks of: the same, client:local:cli, token:local:[^ ,]+, everyone, its address and its account$/m,
+    )
   })
 
   test('says where a forged token failed, and exits with 1', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
+import { problemOfLockTarget } from '../../../src/core/locks.ts'
 import { parsePrincipal } from '../../../src/core/principal.ts'
 import { parseSubjectPattern, problemOfQueue } from '../../../src/core/subject.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
@@ -306,6 +307,8 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
     'role:reader',
     'account:',
     'account:A B',
+    'account:A\ufeff',
+    `account:${'a'.repeat(129)}`,
     'token:corp:',
     'token:x',
     'Everyone',
@@ -429,4 +432,14 @@ test('the database and the code agree on which principals are well formed', asyn
   const texts = fc.sample(prefixed, SAMPLES)
   const expected = texts.filter((text) => 'principal' in parsePrincipal(text))
   assert.deepEqual(await accepted('CK_Grants_Principal', 'Principal', texts), expected)
+})
+
+test('the database and the code agree on what a lock can be on', async () => {
+  const kinds = ['user:corp:', 'group:a-1:', 'issuer:', 'account:', 'token:corp:', 'token:', 'address', 'everyone', '']
+  const prefixed = fc
+    .tuple(fc.constantFrom(...kinds), fc.oneof(fc.constant(''), nearGrammar))
+    .map((parts) => parts.join(''))
+  const texts = fc.sample(prefixed, SAMPLES)
+  const expected = texts.filter((text) => problemOfLockTarget(text) === undefined)
+  assert.deepEqual(await accepted('CK_Locks_KnownTarget', 'Target', texts), expected)
 })

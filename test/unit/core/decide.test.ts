@@ -163,27 +163,6 @@ suite('a deny', () => {
   })
 })
 
-suite('a lock', () => {
-  for (const target of ['user:corp:alice', 'group:corp:eng', 'issuer:corp', 'client:corp:web']) {
-    test(`on ${target} refuses whatever the grants say`, () => {
-      const identity = anIdentity({ groups: ['eng'], clientId: 'web' })
-      const decision = denied({ identity, policy: aPolicy({ grants: [aGrant()], locks: [{ id: 'l1', target }] }) })
-      assert.equal(decision.reason, 'locked')
-      assert.deepEqual(decision.lockIds, ['l1'])
-    })
-  }
-
-  test('on somebody else does not matter', () => {
-    allowed({ policy: aPolicy({ grants: [aGrant()], locks: [{ id: 'l1', target: 'user:corp:bob' }] }) })
-  })
-
-  test('that has expired does not matter', () => {
-    allowed({
-      policy: aPolicy({ grants: [aGrant()], locks: [{ id: 'l1', target: 'user:corp:alice', expiresAtMs: NOW_MS }] }),
-    })
-  })
-})
-
 suite('placement', () => {
   const inTwo = aPolicy({ grants: [aGrant(), aGrant({ id: 'g2', account: 'OPS', subject: 'ops.>' })] })
 

@@ -71,6 +71,21 @@ function reasonsOf({ events }: Situation): string[] {
   return events.decisions.map(({ entry }) => (entry.decision.outcome === 'deny' ? entry.decision.reason : 'allow'))
 }
 
+test('locks are asked for under every name of the client, its address and each account it may be placed in', async () => {
+  let asked: readonly string[] = []
+  const situation = aSituation({
+    policyReader: {
+      read: (keys) => {
+        asked = keys
+        return Promise.resolve(aPolicy({ grants: [aGrant()], locks: [{ id: 'l1', target: 'account:APP' }] }))
+      },
+    },
+  })
+  await handled(situation)
+  assert.deepEqual(asked, ['user:corp:alice', 'issuer:corp', 'everyone', 'address', 'account:APP', 'account:OPS'])
+  assert.deepEqual(situation.answers, [{ deny: 'locked id-1' }])
+})
+
 suite('a request that is to be allowed', () => {
   test('is answered with the user JWT, after its row is durable', async () => {
     const commit = Promise.withResolvers<void>()

@@ -62,6 +62,19 @@ suite('a shared read of grants', () => {
     assert.deepEqual([ids(bob), ids(issuer)], [['b', 'r'], []])
   })
 
+  test('counts a key that many ask for once', async () => {
+    const sizes: number[] = []
+    const { reader } = aReader((keys) => {
+      sizes.push(keys.length)
+      return Promise.resolve(ALL)
+    })
+    const accounts = Array.from({ length: 400 }, (_, n) => `account:A${n}`)
+    await Promise.all(
+      ['user:corp:alice', 'user:corp:bob', 'user:corp:carl'].map((who) => reader.read([who, ...accounts], 1000)),
+    )
+    assert.deepEqual(sizes, [403])
+  })
+
   test('of one principal with unusable rows refuses only that one', async () => {
     const { reader } = aReader((principals) => {
       if (principals.includes('user:corp:bob'))
