@@ -1,7 +1,12 @@
 import { z } from 'zod'
-import { connectionConditionSettings } from './connection-schema.ts'
+import type { AccountRules } from '../core/decide.ts'
+import { INBOX_POLICIES } from '../core/inbox.ts'
+import { connectionConditionSettings, toCondition } from './connection-schema.ts'
 import { problemOfAccountKey } from './nkey-seed.ts'
-import { evenIfIncomplete, file, setting } from './setting.ts'
+import { choice, duration, evenIfIncomplete, file, setting } from './setting.ts'
+
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
 
 /** Public key of an account, checksum included. */
 export function accountKey() {
@@ -20,6 +25,16 @@ const account = z
       'Operator mode: seed (`SA…`) of a signing key of the account, without scope, or of the account itself.',
     ),
     ...connectionConditionSettings,
+    session_max: setting(
+      duration({ minMs: MINUTE_MS, maxMs: 30 * DAY_MS }).optional(),
+      'duration',
+      'Longest session in the account, if less than `session.max`.',
+    ),
+    inbox: setting(
+      choice(INBOX_POLICIES).optional(),
+      'none, private or shared',
+      'Inbox that clients may subscribe to without a grant: one of their own (`private`) or `_INBOX.>` (`shared`).',
+    ),
   })
   .refine((value) => (value.public_key === undefined) === (value.signing_key_seed_file === undefined), {
     error: 'public_key and signing_key_seed_file belong together',
@@ -34,6 +49,16 @@ export const accountsSchema = setting(
   'map of names',
   'The accounts into which clients may be placed, `{}` for one without conditions; with keys in operator mode. nats-server itself sets no limit.',
 )
+
+/** What the settings of one entry set for its clients, in our own words. */
+export function toAccountRules(entry: z.output<typeof account>): AccountRules {
+  const { session_max: sessionMaxMs, inbox } = entry
+  return {
+    ...toCondition(entry),
+    ...(sessionMaxMs === undefined ? {} : { sessionMaxMs }),
+    ...(inbox === undefined ? {} : { inbox }),
+  }
+}
 
 const NEEDS_KEYS = 'needs public_key and signing_key_seed_file, as callout.issuer_account is set'
 
@@ -66,4 +91,26 @@ export function checkModeOfAccounts(callout: CalloutAccounts, context: z.core.$R
   }
   if (issuerAccount !== undefined && Array.isArray(seedFiles) && seedFiles.length > 1)
     refuse(['issuer_seed_files'], 'holds one file in operator mode: a request does not say which key is to sign')
+}
+
+interface SessionSettings {
+  readonly callout?: { readonly accounts?: z.output<typeof accountsSchema> | null }
+  readonly session?: { readonly jitter?: number; readonly min_remaining?: number }
+}
+
+/** An account whose sessions were always too short would refuse everybody. To be used with `evenIfIncomplete`. */
+export function checkSessionsOfAccounts(file: SessionSettings, context: z.core.$RefinementCtx<SessionSettings>): void {
+  const { jitter, min_remaining: minRemainingMs } = file.session ?? {}
+  if (jitter === undefined || minRemainingMs === undefined) return
+  for (const [name, entry] of Object.entries(file.callout?.accounts ?? {})) {
+    const maxMs = entry?.session_max
+    // Below its own bound it is a problem already, or not a duration at all.
+    if (maxMs === undefined || !(maxMs >= MINUTE_MS) || maxMs * (1 - jitter) > minRemainingMs) continue
+    const path = ['callout', 'accounts', name, 'session_max']
+    context.addIssue({
+      code: 'custom',
+      path,
+      message: 'shortened by session.jitter, must be longer than session.min_remaining',
+    })
+  }
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
+import { toAccountRules } from './account-schema.ts'
 import { toIssuer, unchecked } from './checked-issuer.ts'
-import { toCondition } from './connection-schema.ts'
 import type { Config, NatsConfig, NatsLogin, OperatorConfig } from './config.ts'
 import type { ConfigFile } from './schema.ts'
 import { parseListenAddress } from './url.ts'
@@ -15,7 +15,7 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
     callout: {
       issuerSeedFiles: file.callout.issuer_seed_files.map(path),
       xkeySeedFiles: file.callout.xkey_seed_files.map(path),
-      accounts: new Map(Object.entries(file.callout.accounts).map(([name, entry]) => [name, toCondition(entry)])),
+      accounts: new Map(Object.entries(file.callout.accounts).map(([name, entry]) => [name, toAccountRules(entry)])),
       ...toOperator(file.callout, path),
       deadlineMs: file.callout.deadline,
       maxInFlight: file.callout.max_in_flight,

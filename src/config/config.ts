@@ -1,4 +1,4 @@
-import type { ConnectionCondition } from '../core/connection-condition.ts'
+import type { AccountRules } from '../core/decide.ts'
 import type { TokenSource } from '../core/request.ts'
 import type { ListenAddress } from './url.ts'
 
@@ -11,8 +11,8 @@ export interface Config {
   readonly callout: {
     readonly issuerSeedFiles: readonly string[]
     readonly xkeySeedFiles: readonly string[]
-    /** Names of the accounts into which a client may be placed, and what its connection has to be for that. */
-    readonly accounts: ReadonlyMap<string, ConnectionCondition>
+    /** Names of the accounts into which a client may be placed, and what is set for its clients. */
+    readonly accounts: ReadonlyMap<string, AccountRules>
     /** Present when nats-server runs in operator mode. */
     readonly operator?: OperatorConfig
     readonly deadlineMs: number

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { accountKey, accountsSchema, checkModeOfAccounts } from './account-schema.ts'
+import { accountKey, accountsSchema, checkModeOfAccounts, checkSessionsOfAccounts } from './account-schema.ts'
 import { issuersSchema } from './issuer-schema.ts'
 import {
   choice,
@@ -281,6 +281,7 @@ export const configSchema = z
     path: ['deny', 'when_unavailable'],
     when: evenIfIncomplete,
   })
+  .superRefine(checkSessionsOfAccounts, { when: evenIfIncomplete })
 
 /** The checked content of the file, units resolved, names as written. */
 export type ConfigFile = z.output<typeof configSchema>

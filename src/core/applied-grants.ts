@@ -1,15 +1,22 @@
 import { judgeCondition, type Connection, type UnmetCondition } from './connection-condition.ts'
 import type { SkippedGrant } from './decision.ts'
-import type { Grant, Policy, RoleBinding, ValidityWindow } from './grant.ts'
+import { DEFAULT_RESPONSE, isResourceAction, isResponsePermission } from './grant.ts'
+import type { Grant, Policy, ResourceAction, ResponsePermission, RoleBinding, ValidityWindow } from './grant.ts'
 import type { Identity } from './identity.ts'
 import type { ExpandedGrant } from './permissions.ts'
 import { grantedPrincipals } from './principal.ts'
+import { compileResourceAction } from './resource-action.ts'
 import { expandSubject, parseSubjectPattern, problemOfQueue } from './subject.ts'
 
-/** A grant that names the identity, with its subject expanded and its window narrowed by the role binding, if any. */
-export interface AppliedGrant extends ExpandedGrant, ValidityWindow {
+/** A grant that names the identity, with its subjects expanded and its window narrowed by the role binding, if any. */
+export interface AppliedGrant extends ValidityWindow {
   readonly id: string
   readonly account: string
+  /** One for a raw subject, several for an action on a resource; never empty. */
+  readonly subjects: readonly ExpandedGrant[]
+  readonly response?: ResponsePermission
+  /** Longest session of the role that the grant comes by. */
+  readonly sessionMaxMs?: number
 }
 
 /** A deny in force whose subject cannot be made into a permission. */
@@ -40,10 +47,9 @@ export function appliedGrants(
 ): AppliedGrants {
   const result: AppliedGrants = { allows: [], denies: [], laterDenies: [], unenforceable: [], skipped: [] }
   const principals = new Set(grantedPrincipals(identity))
-  const variables = variablesOf(identity)
+  const situation = { connection, variables: variablesOf(identity), sessionMaxMs: sessionMaxima(policy), nowMs }
   for (const grant of policy.grants) {
-    for (const window of windowsOf(grant, principals, policy.bindings, nowMs))
-      apply(grant, window, { connection, variables, nowMs }, result)
+    for (const window of windowsOf(grant, principals, policy.bindings, nowMs)) apply(grant, window, situation, result)
   }
   return result
 }
@@ -51,13 +57,19 @@ export function appliedGrants(
 interface Situation {
   readonly connection: Connection
   readonly variables: Readonly<Record<string, string>>
+  /** By role. */
+  readonly sessionMaxMs: ReadonlyMap<string, number>
   readonly nowMs: number
+}
+
+function sessionMaxima({ roles }: Policy): ReadonlyMap<string, number> {
+  return new Map(roles.flatMap(({ role, sessionMaxMs }) => (sessionMaxMs === undefined ? [] : [[role, sessionMaxMs]])))
 }
 
 function apply(
   grant: Grant,
   window: ValidityWindow,
-  { connection, variables, nowMs }: Situation,
+  { connection, variables, sessionMaxMs, nowMs }: Situation,
   result: AppliedGrants,
 ): void {
   if (window.validUntilMs !== undefined && window.validUntilMs <= nowMs)
@@ -74,7 +86,14 @@ function apply(
       result.unenforceable.push({ id: grant.id, account: grant.account, problem: expanded.problem })
     return void result.skipped.push({ id: grant.id, why: expanded.why })
   }
-  const applied: AppliedGrant = { ...window, ...expanded, id: grant.id, account: grant.account }
+  const roleMaxMs = sessionMaxMs.get(grant.principal)
+  const applied: AppliedGrant = {
+    ...window,
+    ...expanded,
+    id: grant.id,
+    account: grant.account,
+    ...(roleMaxMs === undefined ? {} : { sessionMaxMs: roleMaxMs }),
+  }
   const sorted = grant.effect === 'deny' ? result.denies : result.allows
   sorted.push(applied)
 }
@@ -87,25 +106,66 @@ function unmetCondition({ effect, condition }: Grant, connection: Connection): U
   return verdict.holds === 'no' || effect === 'allow' ? verdict.why : undefined
 }
 
-function expand(
-  { action, effect, subject: text, queue }: Grant,
+type Expanded = Pick<AppliedGrant, 'subjects' | 'response'>
+interface Unusable {
+  readonly problem: string
+  readonly why: 'subject_invalid' | 'variable_unresolved'
+}
+
+function expand(grant: Grant, variables: Readonly<Record<string, string>>): Expanded | Unusable {
+  const response = responseOf(grant)
+  if ('problem' in response) return response
+  const { action } = grant
+  const subjects = isResourceAction(action)
+    ? expandResource(action, grant, variables)
+    : expandRaw({ ...grant, action }, variables)
+  return 'problem' in subjects ? subjects : { subjects, ...response }
+}
+
+/** A deny closes a subject, whatever else its row says. */
+function responseOf({ action, effect, response }: Grant): Pick<AppliedGrant, 'response'> | Unusable {
+  if (effect === 'deny') return {}
+  if (response === undefined) return action === 'service:offer' ? { response: DEFAULT_RESPONSE } : {}
+  if (action !== 'subscribe' && action !== 'service:offer') return invalid(`a response on ${action}`)
+  return isResponsePermission(response) ? { response } : invalid('a response out of its bounds')
+}
+
+function expandResource(
+  action: ResourceAction,
+  { effect, subject: resource, queue }: Grant,
   variables: Readonly<Record<string, string>>,
-): ExpandedGrant | { problem: string; why: 'subject_invalid' | 'variable_unresolved' } {
-  if (action !== 'publish' && action !== 'subscribe')
-    return { problem: `${action} is not understood by this release`, why: 'subject_invalid' }
+): ExpandedGrant[] | Unusable {
+  // The same subjects serve several actions, so a denied one would not take away what it names.
+  if (effect === 'deny') return invalid(`${action} cannot be denied`)
+  if (queue !== undefined) return invalid(`a queue group on ${action}`)
+  const compiled = compileResourceAction(action, resource, variables)
+  if ('problem' in compiled) return invalid(compiled.problem)
+  if ('unresolved' in compiled) return unresolved(compiled.unresolved)
+  return (['publish', 'subscribe'] as const).flatMap((side) =>
+    compiled[side].map((subject) => ({ action: side, effect, subject })),
+  )
+}
+
+function expandRaw(
+  { action, effect, subject: text, queue }: ExpandedGrant,
+  variables: Readonly<Record<string, string>>,
+): ExpandedGrant[] | Unusable {
   const parsed = parseSubjectPattern(text)
-  if ('problem' in parsed) return { problem: parsed.problem, why: 'subject_invalid' }
+  if ('problem' in parsed) return invalid(parsed.problem)
   const queueProblem =
     queue === undefined ? undefined : action === 'publish' ? 'a queue group on publish' : problemOfQueue(queue)
-  if (queueProblem !== undefined) return { problem: queueProblem, why: 'subject_invalid' }
+  if (queueProblem !== undefined) return invalid(queueProblem)
   const expanded = expandSubject(parsed.pattern, variables)
-  if ('unresolved' in expanded) {
-    return {
-      problem: `the variable ${expanded.unresolved} has no value that fits a subject token`,
-      why: 'variable_unresolved',
-    }
-  }
-  return { action, effect, subject: expanded.subject, ...(queue === undefined ? {} : { queue }) }
+  if ('unresolved' in expanded) return unresolved(expanded.unresolved)
+  return [{ action, effect, subject: expanded.subject, ...(queue === undefined ? {} : { queue }) }]
+}
+
+function invalid(problem: string): Unusable {
+  return { problem, why: 'subject_invalid' }
+}
+
+function unresolved(variable: string): Unusable {
+  return { problem: `the variable ${variable} has no value that fits a subject token`, why: 'variable_unresolved' }
 }
 
 /**

@@ -2,18 +2,27 @@ import { judgeCondition, type Connection, type ConnectionCondition } from './con
 import type { Decision, Deny, SkippedGrant } from './decision.ts'
 import type { Policy } from './grant.ts'
 import type { Identity } from './identity.ts'
+import { inboxSubject, type InboxPolicy } from './inbox.ts'
 import { locksOnAccount, locksOnClient, namedLocks } from './locks.ts'
-import { compilePermissions, permissionsBytes } from './permissions.ts'
+import { compilePermissions, permissionsBytes, type Permissions } from './permissions.ts'
 import type { DenyReason } from './reasons.ts'
 import { appliedGrants, type AppliedGrant, type AppliedGrants, type UnenforceableDeny } from './applied-grants.ts'
+
+/** What the operator sets for the clients of an account; by itself nothing. */
+export interface AccountRules extends ConnectionCondition {
+  /** Longest session there. */
+  readonly sessionMaxMs?: number
+  /** Absent: `none`. */
+  readonly inbox?: InboxPolicy
+}
 
 /** The operator's rules for placement and for how long a session may last. */
 export interface SessionRules {
   /**
-   * Accounts into which a client may be placed, and what its connection has to be for that. nats-server itself lets a
+   * Accounts into which a client may be placed, and what is set for its clients. nats-server itself lets a
    * callout place a user anywhere, SYS included, and on any connection.
    */
-  readonly accounts: ReadonlyMap<string, ConnectionCondition>
+  readonly accounts: ReadonlyMap<string, AccountRules>
   readonly maxMs: number
   /** 0 to 1: by how much of its length a session may be shortened at random, so that storms do not come back as storms. */
   readonly jitter: number
@@ -44,7 +53,7 @@ export const PERMISSIONS_BYTES_MAX = 256 * 1024
 /**
  * Decides what a verified identity may do. Pure, total, and the only place where an allow is made: permissions ⊆ grants in
  * force at `nowMs`, expiry ≤ token expiry, ≤ the end of every grant used, ≤ the start of any deny that is still to come,
- * ≤ the session maximum. Conditions on the connection are judged once, here: a session that is open keeps what it has, as its
+ * ≤ every session maximum that applies. Conditions on the connection are judged once, here: a session that is open keeps what it has, as its
  * address and its TLS do not change. A deny that cannot be applied refuses everything: leaving it out would grant more than was meant.
  */
 export function decide(input: DecisionInput): Decision {
@@ -63,7 +72,8 @@ export function decide(input: DecisionInput): Decision {
   const accountLocks = locksOnAccount(account, policy.locks, nowMs)
   if (accountLocks.length > 0) return deny(input, 'locked', { skipped, ...namedLocks(accountLocks) })
 
-  const verdict = judgeCondition(input.rules.accounts.get(account) ?? {}, input.connection)
+  const accountRules = input.rules.accounts.get(account) ?? {}
+  const verdict = judgeCondition(accountRules, input.connection)
   if (verdict.holds !== 'yes')
     return deny(input, 'connection_not_allowed', { skipped, detail: `account ${account}: ${verdict.why}` })
 
@@ -72,7 +82,8 @@ export function decide(input: DecisionInput): Decision {
 
   const used = allows.filter((grant) => grant.account === account)
   const elsewhere = allows.filter((grant) => grant.account !== account)
-  const permissions = compilePermissions([...used, ...denies.filter((grant) => grant.account === account)])
+  const denied = denies.filter((grant) => grant.account === account)
+  const permissions = permissionsFrom(used, denied, inboxSubject(accountRules.inbox ?? 'none', identity))
   const bytes = permissionsBytes(permissions)
   if (bytes > PERMISSIONS_BYTES_MAX) {
     return deny(input, 'permissions_too_large', {
@@ -81,11 +92,8 @@ export function decide(input: DecisionInput): Decision {
     })
   }
 
-  const expiresAt = sessionEnd(
-    input,
-    used,
-    laterDenies.filter((grant) => grant.account === account),
-  )
+  const later = laterDenies.filter((grant) => grant.account === account)
+  const expiresAt = sessionEnd(input, used, later, accountRules)
   if (expiresAt * 1000 - nowMs < input.rules.minRemainingMs) {
     return deny(input, 'session_too_short', { skipped, detail: `the session would end at ${expiresAt}` })
   }
@@ -124,15 +132,30 @@ function whyNothingApplies(skipped: readonly SkippedGrant[]): DenyReason {
   return 'no_grants'
 }
 
+/** The inbox is the account's to give, so it comes by no grant; a deny closes it all the same. */
+function permissionsFrom(
+  used: readonly AppliedGrant[],
+  denied: readonly AppliedGrant[],
+  inbox: string | undefined,
+): Permissions {
+  const subjects = [...used, ...denied].flatMap((grant) => grant.subjects)
+  const responses = used.flatMap(({ response }) => response ?? [])
+  if (inbox === undefined) return compilePermissions(subjects, responses)
+  return compilePermissions([...subjects, { action: 'subscribe', effect: 'allow', subject: inbox }], responses)
+}
+
 /** Whole seconds, rounded down: nats-server ends the connection at that second. */
 function sessionEnd(
   input: DecisionInput,
   used: readonly AppliedGrant[],
   laterDenies: AppliedGrants['laterDenies'],
+  accountRules: AccountRules,
 ): number {
   const { identity, rules, nowMs } = input
-  let endMs = Math.min((identity.token.expiresAt ?? 0) * 1000, nowMs + rules.maxMs)
-  for (const grant of used) endMs = Math.min(endMs, grant.validUntilMs ?? Number.POSITIVE_INFINITY)
+  const maxMs = Math.min(rules.maxMs, accountRules.sessionMaxMs ?? rules.maxMs)
+  let endMs = Math.min((identity.token.expiresAt ?? 0) * 1000, nowMs + maxMs)
+  for (const { validUntilMs = Infinity, sessionMaxMs = Infinity } of used)
+    endMs = Math.min(endMs, validUntilMs, nowMs + sessionMaxMs)
   for (const grant of laterDenies) endMs = Math.min(endMs, grant.validFromMs)
   const lengthMs = endMs - nowMs
   const shortenedMs = lengthMs * (1 - rules.jitter * input.random)

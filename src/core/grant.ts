@@ -19,11 +19,27 @@ export const RESOURCE_ACTIONS = [
 export type ResourceAction = (typeof RESOURCE_ACTIONS)[number]
 export type GrantAction = Action | ResourceAction
 
-/** How much a subscriber may answer to the reply subject of what it receives. */
+/** How much a subscriber may answer to the reply subject of what it receives. Whole numbers, from 1 to the bounds below. */
 export interface ResponsePermission {
   /** Messages for each message received. */
   readonly max: number
   readonly ttlMs: number
+}
+
+/** As the constraint `CK_Grants_Response`. */
+export const RESPONSE_MAX_MAX = 1_000_000
+export const RESPONSE_TTL_MAX_MS = 86_400_000
+
+/** What nats-server takes when nothing is said (`server/const.go`), and `service:offer` without a response of its own. */
+export const DEFAULT_RESPONSE: ResponsePermission = { max: 1, ttlMs: 120_000 }
+
+export function isResponsePermission({ max, ttlMs }: ResponsePermission): boolean {
+  const isBetween = (value: number, most: number): boolean => Number.isSafeInteger(value) && value >= 1 && value <= most
+  return isBetween(max, RESPONSE_MAX_MAX) && isBetween(ttlMs, RESPONSE_TTL_MAX_MS)
+}
+
+export function isResourceAction(action: string): action is ResourceAction {
+  return RESOURCE_ACTIONS.some((known) => known === action)
 }
 
 /** Closed at the start, open at the end; epoch milliseconds. An absent bound is unbounded. */
@@ -83,6 +99,8 @@ export interface Policy {
   readonly grants: readonly Grant[]
   readonly bindings: readonly RoleBinding[]
   readonly locks: readonly Lock[]
+  /** Of the roles in `bindings`, those that have a row. */
+  readonly roles: readonly RoleSettings[]
   /** The timestamp of the strong read, RFC 3339 with the precision of the store. */
   readonly readTimestamp: string
 }

@@ -1,9 +1,11 @@
-import type { Action, Effect } from './grant.ts'
+import type { Action, Effect, ResponsePermission } from './grant.ts'
 
 /** The two sides of a user JWT as nats-server reads them. */
 export interface Permissions {
   readonly publish: SubjectPermission
   readonly subscribe: SubjectPermission
+  /** Answers to what is received may be published besides, wherever the request says, a denied subject included. */
+  readonly responses?: ResponsePermission
 }
 
 /** Sorted, without duplicates. In `subscribe`, an entry may be `subject queue`. */
@@ -24,8 +26,25 @@ export interface ExpandedGrant {
  * Compiles grants to permissions. nats-server lets deny win over allow, and takes a side whose lists are both empty for
  * full access (`server/accounts.go` buildPermissionsFromJwt), so a side on which nothing is allowed is closed with `>`.
  */
-export function compilePermissions(grants: readonly ExpandedGrant[]): Permissions {
-  return { publish: compileSide(grants, 'publish'), subscribe: compileSide(grants, 'subscribe') }
+export function compilePermissions(
+  grants: readonly ExpandedGrant[],
+  responses: readonly ResponsePermission[] = [],
+): Permissions {
+  const response = widestResponse(responses)
+  return {
+    publish: compileSide(grants, 'publish'),
+    subscribe: compileSide(grants, 'subscribe'),
+    ...(response === undefined ? {} : { responses: response }),
+  }
+}
+
+/**
+ * nats-server knows one response permission for all that a user receives. Of several it is one of them, never a mixture that
+ * allows more than each: the one of most messages, of these the one that lasts longest.
+ */
+function widestResponse(responses: readonly ResponsePermission[]): ResponsePermission | undefined {
+  const [widest] = responses.toSorted((a, b) => b.max - a.max || b.ttlMs - a.ttlMs)
+  return widest
 }
 
 function compileSide(grants: readonly ExpandedGrant[], action: Action): SubjectPermission {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Allow } from '../core/decision.ts'
+import { isResponsePermission, type ResponsePermission } from '../core/grant.ts'
 import type { Permissions, SubjectPermission } from '../core/permissions.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import { parseSubjectPattern, problemOfQueue } from '../core/subject.ts'
@@ -11,6 +12,7 @@ import type { Signer, Signers } from './signers.ts'
 const CLAIMS_VERSION = 2
 /** `jwt.NoLimit`; zero would be a limit. nats-server does not enforce these on callout users, other tools read them. */
 const NO_LIMIT = -1
+const NANOSECONDS_PER_MS = 1_000_000
 
 export type EncodeResponse = (request: AuthorizationRequest, answer: Answer) => Promise<Uint8Array>
 
@@ -72,7 +74,7 @@ function userClaims(allow: Allow, request: AuthorizationRequest, userName: strin
   if (!Number.isSafeInteger(allow.expiresAt) || allow.expiresAt <= iat) {
     throw new TypeError('the expiry of an allow is not a whole second after the decision')
   }
-  const { publish, subscribe } = checkedPermissions(allow.permissions)
+  const { publish, subscribe, responses } = checkedPermissions(allow.permissions)
   return {
     iss: signer.key.publicKey,
     jti: allow.id,
@@ -86,6 +88,7 @@ function userClaims(allow: Allow, request: AuthorizationRequest, userName: strin
       version: CLAIMS_VERSION,
       pub: wirePermission(publish),
       sub: wirePermission(subscribe),
+      ...(responses === undefined ? {} : { resp: wireResponse(responses) }),
       subs: NO_LIMIT,
       data: NO_LIMIT,
       payload: NO_LIMIT,
@@ -98,8 +101,13 @@ function requireText(what: string, text: string): void {
   if (text === '' || !text.isWellFormed()) throw new TypeError(`the ${what} of a user JWT is empty or not Unicode`)
 }
 
+type Side = 'publish' | 'subscribe'
+
 function checkedPermissions(permissions: Permissions): Permissions {
-  for (const [side, { allow, deny }] of Object.entries(permissions) as [keyof Permissions, SubjectPermission][]) {
+  const { responses } = permissions
+  if (responses !== undefined && !isResponsePermission(responses)) throw new TypeError('a response out of its bounds')
+  for (const side of ['publish', 'subscribe'] satisfies Side[]) {
+    const { allow, deny } = permissions[side]
     if (allow.length === 0 && !deny.includes('>')) throw new TypeError(`${side} allows nothing and does not deny ">"`)
     for (const entry of [...allow, ...deny]) {
       if (!isEntry(entry, side))
@@ -109,7 +117,7 @@ function checkedPermissions(permissions: Permissions): Permissions {
   return permissions
 }
 
-function isEntry(entry: string, side: keyof Permissions): boolean {
+function isEntry(entry: string, side: Side): boolean {
   const [subject = '', queue, ...more] = entry.split(' ', 3)
   const parsed = parseSubjectPattern(subject)
   if ('problem' in parsed || parsed.pattern.tokens.some((token) => token.kind === 'variable')) return false
@@ -120,4 +128,9 @@ function isEntry(entry: string, side: keyof Permissions): boolean {
 /** An empty list is left out, as Go does. */
 function wirePermission({ allow, deny }: SubjectPermission): { allow?: readonly string[]; deny?: readonly string[] } {
   return { ...(allow.length > 0 && { allow }), ...(deny.length > 0 && { deny }) }
+}
+
+/** Both are always written: nats-server takes zero for its own default (`server/const.go`). */
+function wireResponse({ max, ttlMs }: ResponsePermission): { readonly max: number; readonly ttl: number } {
+  return { max, ttl: ttlMs * NANOSECONDS_PER_MS }
 }

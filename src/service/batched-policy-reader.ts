@@ -1,5 +1,5 @@
 import { CalloutError } from '../core/errors.ts'
-import type { Grant, Lock, Policy, RoleBinding } from '../core/grant.ts'
+import type { Grant, Lock, Policy, RoleBinding, RoleSettings } from '../core/grant.ts'
 import { Batcher } from './batcher.ts'
 import type { CalloutEvents } from './events.ts'
 import type { Clock, DeadlineMs, PolicyReader } from './ports.ts'
@@ -95,6 +95,7 @@ interface IndexedPolicy {
   readonly grants: ReadonlyMap<string, Grant[]>
   readonly bindings: ReadonlyMap<string, RoleBinding[]>
   readonly locks: ReadonlyMap<string, Lock[]>
+  readonly roles: ReadonlyMap<string, RoleSettings>
   readonly readTimestamp: string
 }
 
@@ -103,6 +104,7 @@ function indexRows(policy: Policy): IndexedPolicy {
     grants: Map.groupBy(policy.grants, (grant) => grant.principal),
     bindings: Map.groupBy(policy.bindings, (binding) => binding.member),
     locks: Map.groupBy(policy.locks, (lock) => lock.target),
+    roles: new Map(policy.roles.map((role) => [role.role, role])),
     readTimestamp: policy.readTimestamp,
   }
 }
@@ -115,6 +117,7 @@ function rowsOf(asked: readonly string[], rows: IndexedPolicy): Policy {
     grants: [...keys, ...roles].flatMap((key) => rows.grants.get(key) ?? []),
     bindings,
     locks: keys.flatMap((key) => rows.locks.get(key) ?? []),
+    roles: [...roles].flatMap((role) => rows.roles.get(role) ?? []),
     readTimestamp: rows.readTimestamp,
   }
 }

@@ -1,7 +1,24 @@
 import type { ConnectionCondition } from '../core/connection-condition.ts'
 import { RESOURCE_ACTIONS } from '../core/grant.ts'
-import type { Grant, GrantAction, Lock, ResponsePermission, RoleBinding, ValidityWindow } from '../core/grant.ts'
-import { GRANT_COLUMNS, GRANTS, LOCK_COLUMNS, LOCKS, ROLE_BINDING_COLUMNS, ROLE_BINDINGS } from './schema.ts'
+import type {
+  Grant,
+  GrantAction,
+  Lock,
+  ResponsePermission,
+  RoleBinding,
+  RoleSettings,
+  ValidityWindow,
+} from '../core/grant.ts'
+import {
+  GRANT_COLUMNS,
+  GRANTS,
+  LOCK_COLUMNS,
+  LOCKS,
+  ROLE_BINDING_COLUMNS,
+  ROLE_BINDINGS,
+  ROLE_COLUMNS,
+  ROLES,
+} from './schema.ts'
 import { RowReader, RowShapeError } from './values.ts'
 import type { Row } from './values.ts'
 
@@ -85,6 +102,18 @@ export function roleBindingOf(reader: RowReader): RoleBinding {
   // Anything else would lend the member the grants of another principal.
   if (!role.startsWith('role:')) throw new RowShapeError(`${ROLE_BINDINGS}.Role is not a role`)
   return { member, role, ...windowOf(reader) }
+}
+
+/** Decodes a row of `ROLE_COLUMNS`. Throws `RowShapeError`. */
+export function decodeRole(row: Row): RoleSettings {
+  return roleOf(new RowReader(ROLES, ROLE_COLUMNS, row))
+}
+
+/** Takes `ROLE_COLUMNS` from a reader. */
+export function roleOf(reader: RowReader): RoleSettings {
+  const role = reader.string()
+  const seconds = reader.optionalInt64()
+  return { role, ...(seconds !== undefined && { sessionMaxMs: seconds * 1000 }) }
 }
 
 /** Decodes a row of `LOCK_COLUMNS`. Throws `RowShapeError`. */

@@ -3,9 +3,18 @@ import type { Policy } from '../core/grant.ts'
 import { isLockTargetOnly } from '../core/locks.ts'
 import type { DeadlineMs, PolicyReader } from '../service/ports.ts'
 import type { ReadResult, SpannerDatabase, TimestampBound } from './database.ts'
-import { decodeGrant, decodeLock, decodeRoleBinding } from './policy-rows.ts'
+import { decodeGrant, decodeLock, decodeRole, decodeRoleBinding } from './policy-rows.ts'
 import type { KeyedRead } from './query.ts'
-import { GRANT_COLUMNS, GRANTS, LOCK_COLUMNS, LOCKS, ROLE_BINDING_COLUMNS, ROLE_BINDINGS } from './schema.ts'
+import {
+  GRANT_COLUMNS,
+  GRANTS,
+  LOCK_COLUMNS,
+  LOCKS,
+  ROLE_BINDING_COLUMNS,
+  ROLE_BINDINGS,
+  ROLE_COLUMNS,
+  ROLES,
+} from './schema.ts'
 import { storeError } from './status.ts'
 import { formatServerTimestamp } from './values.ts'
 
@@ -16,8 +25,9 @@ import { formatServerTimestamp } from './values.ts'
 const ROWS_MAX = 20_000
 
 /**
- * Reads policy with three keyed reads: the role bindings with a strong read, then, in parallel and exactly at the timestamp of
- * that read, the locks and the grants of principals and roles. So the answer is one snapshot, not older than the call.
+ * Reads policy with keyed reads: the role bindings with a strong read, then, in parallel and exactly at the timestamp of that
+ * read, the locks, the grants of principals and roles, and the settings of the roles, if there are any. So the answer is one
+ * snapshot, not older than the call.
  */
 export function createPolicyReader(database: SpannerDatabase, rowsMax = ROWS_MAX): PolicyReader {
   return {
@@ -56,15 +66,17 @@ async function readPolicy(
   }
   const bound = await rows(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, principals, 'strong')
   const bindings = bound.rows.map(decodeRoleBinding)
-  const holders = principals.union(new Set(bindings.map((binding) => binding.role)))
-  const [locks, grants] = await Promise.all([
+  const held = new Set(bindings.map((binding) => binding.role))
+  const [locks, grants, roles] = await Promise.all([
     rows(LOCKS, LOCK_COLUMNS, asked, bound.readTimestamp),
-    rows(GRANTS, GRANT_COLUMNS, holders, bound.readTimestamp),
+    rows(GRANTS, GRANT_COLUMNS, principals.union(held), bound.readTimestamp),
+    held.size === 0 ? undefined : rows(ROLES, ROLE_COLUMNS, held, bound.readTimestamp),
   ])
   return {
     bindings,
     locks: locks.rows.map(decodeLock),
     grants: grants.rows.map(decodeGrant),
+    roles: roles?.rows.map(decodeRole) ?? [],
     readTimestamp: formatServerTimestamp(bound.readTimestamp),
   }
 }

@@ -1,6 +1,6 @@
 import type { PolicyKind, PolicyLabels, PolicyOrigin, PolicyRow, PolicyTables } from '../core/policy-row.ts'
 import { policyKey } from '../core/policy-row.ts'
-import { grantOf, lockOf, roleBindingOf, storedAction } from './policy-rows.ts'
+import { grantOf, lockOf, roleBindingOf, roleOf, storedAction } from './policy-rows.ts'
 import {
   GRANT_COLUMNS,
   GRANTS,
@@ -80,12 +80,10 @@ export const POLICY_TABLES: { readonly [Kind in PolicyKind]: PolicyTable<Kind> }
     keyColumns: 1,
     decode(row) {
       const reader = new RowReader(ROLES, ROLE_ROW_COLUMNS, row)
-      const role = reader.string()
-      const seconds = reader.optionalInt64()
+      const role = roleOf(reader)
       const description = reader.optionalString()
       return {
-        role,
-        ...(seconds !== undefined && { sessionMaxMs: seconds * 1000 }),
+        ...role,
         ...(description !== undefined && { description }),
         ...notesOf(reader),
       }

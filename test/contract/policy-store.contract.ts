@@ -115,6 +115,34 @@ function readContract(empty: () => Promise<PolicyStoreUnderTest>): void {
     assert.deepEqual([policy.bindings, policy.grants.map(({ id }) => id)], [[binding], ['g1']])
   })
 
+  test('returns the settings of the bound roles that have a row, and of no others', async () => {
+    const { reader, admin } = await empty()
+    const [limited, bare, other] = ['role:limited', 'role:bare', 'role:other'].map((role) => ({ role, ...ORIGIN }))
+    assert.ok(limited && bare && other)
+    await admin.edit(adding('role', { ...limited, sessionMaxMs: 90_000, description: 'x' }, bare, other))
+    const roles = ['role:limited', 'role:bare', 'role:without-row']
+    await admin.edit(adding('binding', ...roles.map((role) => ({ member: 'user:corp:alice', role, ...ORIGIN }))))
+    const policy = await reader.read(['user:corp:alice', 'user:corp:bob'], soon())
+    assert.deepEqual(
+      policy.roles.toSorted((a, b) => a.role.localeCompare(b.role)),
+      [{ role: 'role:bare' }, { role: 'role:limited', sessionMaxMs: 90_000 }],
+    )
+  })
+
+  test('returns a grant of an action on a resource as it was added', async () => {
+    const { reader, admin } = await empty()
+    const grants = [
+      aNewGrant({ id: 'g1', action: 'consumer:use', subject: 'ORDERS/worker' }),
+      aNewGrant({ id: 'g2', action: 'kv:read', subject: '{{team}}' }),
+      aNewGrant({ id: 'g3', action: 'service:offer', subject: 'orders', response: { max: 3, ttlMs: 1 } }),
+    ]
+    await admin.edit(adding('grant', ...grants))
+    assert.deepEqual(
+      (await reader.read(['user:corp:alice'], soon())).grants,
+      grants.map(({ reason: _reason, createdBy: _createdBy, ...grant }) => grant),
+    )
+  })
+
   test('returns a row once for principals that are asked for twice', async () => {
     const { reader, admin } = await empty()
     await admin.edit(adding('grant', aNewGrant({ principal: 'role:reader' })))
@@ -320,6 +348,13 @@ function refusalContract(empty: () => Promise<PolicyStoreUnderTest>): void {
     ['CK_Grants_Tls', { effect: 'deny', condition: { tls: 'required' } }],
     ['CK_Grants_Window', { validFromMs: NOW_MS, validUntilMs: NOW_MS }],
     ['CK_Grants_Resource', { action: 'stream:read', subject: 'ORDERS', effect: 'deny' }],
+    ['CK_Grants_Resource', { action: 'stream:read', subject: 'ORDERS.*' }],
+    ['CK_Grants_Resource', { action: 'stream:read', subject: '*' }],
+    ['CK_Grants_Resource', { action: 'kv:write', subject: 'a.b' }],
+    ['CK_Grants_Resource', { action: 'consumer:use', subject: 'ORDERS' }],
+    ['CK_Grants_Resource', { action: 'consumer:use', subject: '{{team}}' }],
+    ['CK_Grants_Response', { action: 'subscribe', response: { max: 0, ttlMs: 1000 } }],
+    ['CK_Grants_Response', { action: 'service:offer', subject: 'x', response: { max: 1, ttlMs: 86_400_001 } }],
     ['CK_Grants_Response', { action: 'publish', response: { max: 1, ttlMs: 1000 } }],
     ['CK_Grants_Response', { action: 'subscribe', effect: 'deny', response: { max: 1, ttlMs: 1000 } }],
     // The same reason goes into PolicyEdits, and the database may look at either row first.

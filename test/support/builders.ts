@@ -43,7 +43,7 @@ export function aGrant(change: Partial<Grant> = {}): Grant {
 }
 
 export function aPolicy(change: Partial<Policy> = {}): Policy {
-  return { grants: [], bindings: [], locks: [], readTimestamp: '2023-11-14T22:13:20.000000Z', ...change }
+  return { grants: [], bindings: [], locks: [], roles: [], readTimestamp: '2023-11-14T22:13:20.000000Z', ...change }
 }
 
 export function sessionRules(change: Partial<SessionRules> = {}): SessionRules {

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import { CONNECTION_TYPES, SOURCE_CIDRS_MAX } from '../../src/core/connection-condition.ts'
 import { CalloutError } from '../../src/core/errors.ts'
-import type { Policy } from '../../src/core/grant.ts'
+import { isResourceAction, isResponsePermission } from '../../src/core/grant.ts'
+import type { Policy, ResourceAction } from '../../src/core/grant.ts'
 import { policyKey, sidesOf } from '../../src/core/policy-row.ts'
 import type {
   GrantRow,
@@ -14,6 +15,7 @@ import type {
 } from '../../src/core/policy-row.ts'
 import { problemOfLockTarget } from '../../src/core/locks.ts'
 import { parsePrincipal } from '../../src/core/principal.ts'
+import { problemOfResource } from '../../src/core/resource-action.ts'
 import { parseSubjectPattern, problemOfQueue } from '../../src/core/subject.ts'
 import { CHANGES_PER_EDIT_MAX } from '../../src/service/ports.ts'
 import type { DecisionLog, GrantFilter, PolicyAdmin, PolicyEdit, PolicyReader } from '../../src/service/ports.ts'
@@ -28,15 +30,18 @@ export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
   async read(principals: readonly string[]): Promise<Policy> {
     const asked = new Set(principals)
     const bindings = this.#all('binding').filter(({ member }) => asked.has(member))
-    const holders = asked.union(new Set(bindings.map(({ role }) => role)))
+    const held = new Set(bindings.map(({ role }) => role))
     return {
       bindings: bindings.map(withoutNotes),
       locks: this.#all('lock')
         .filter(({ target }) => asked.has(target))
         .map(withoutNotes),
       grants: this.#all('grant')
-        .filter(({ principal }) => holders.has(principal))
+        .filter(({ principal }) => asked.has(principal) || held.has(principal))
         .map(({ forced: _forced, ...grant }) => withoutNotes(grant)),
+      roles: this.#all('role')
+        .filter(({ role }) => held.has(role))
+        .map(({ description: _description, ...role }) => withoutNotes(role)),
       readTimestamp: this.#timestamp(),
     }
   }
@@ -182,14 +187,18 @@ function refuseBadGrant(grant: GrantRow): void {
   refuse('CK_Grants_Principal', 'problem' in parsePrincipal(grant.principal))
   refuse('CK_Grants_Subject', 'problem' in parseSubjectPattern(grant.subject))
   refuse('CK_Grants_QueueGroup', grant.queue !== undefined && problemOfQueue(grant.queue) !== undefined)
-  const isRaw = grant.action === 'publish' || grant.action === 'subscribe'
-  refuse('CK_Grants_Resource', !isRaw && grant.effect !== 'allow')
+  refuse('CK_Grants_Resource', isResourceAction(grant.action) && !isGrantable(grant.action, grant))
   const mayAnswer = grant.effect === 'allow' && (grant.action === 'subscribe' || grant.action === 'service:offer')
-  refuse('CK_Grants_Response', grant.response !== undefined && !mayAnswer)
+  const { response } = grant
+  refuse('CK_Grants_Response', response !== undefined && !(mayAnswer && isResponsePermission(response)))
   refuse('CK_Grants_QueueOnSubscribe', grant.queue !== undefined && grant.action !== 'subscribe')
   refuse('CK_Grants_Window', validFromMs >= validUntilMs)
   refuseBadCondition(grant)
   refuse('CK_Grants_Reason', grant.reason.trim() === '')
+}
+
+function isGrantable(action: ResourceAction, { effect, subject }: GrantRow): boolean {
+  return effect === 'allow' && problemOfResource(action, subject) === undefined
 }
 
 /** The database knows the shape of a block of addresses, not whether bits after its prefix length are set. */

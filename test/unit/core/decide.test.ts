@@ -3,6 +3,8 @@ import { suite, test } from 'node:test'
 import { decide, PERMISSIONS_BYTES_MAX } from '../../../src/core/decide.ts'
 import type { Allow, Deny } from '../../../src/core/decision.ts'
 import type { DecisionInput } from '../../../src/core/decide.ts'
+import type { Grant } from '../../../src/core/grant.ts'
+import type { InboxPolicy } from '../../../src/core/inbox.ts'
 import {
   aDecisionInput,
   aGrant,
@@ -140,6 +142,136 @@ suite('a grant', () => {
   })
 })
 
+suite('a grant of an action on a resource', () => {
+  test('becomes all of its subjects, under its own id', () => {
+    const decision = allowed({ policy: aPolicy({ grants: [aGrant({ action: 'kv:write', subject: 'conf' })] }) })
+    assert.deepEqual(decision.permissions, {
+      publish: { allow: ['$JS.API.STREAM.INFO.KV_conf', '$KV.conf.>'], deny: [] },
+      subscribe: { allow: [], deny: ['>'] },
+    })
+    assert.deepEqual(decision.grantIds, ['g1'])
+  })
+
+  test('leaves out what a deny of a raw subject closes', () => {
+    const grants = [
+      aGrant({ action: 'kv:write', subject: 'conf' }),
+      aGrant({ id: 'g2', effect: 'deny', subject: '$KV.conf.secret' }),
+    ]
+    assert.deepEqual(allowed({ policy: aPolicy({ grants }) }).permissions.publish.deny, ['$KV.conf.secret'])
+  })
+
+  test('in another account is skipped once', () => {
+    const grants = [aGrant(), aGrant({ id: 'g2', account: 'OPS', action: 'kv:read', subject: 'conf' })]
+    assert.deepEqual(allowed({ policy: aPolicy({ grants }), wantedAccount: 'APP' }).skippedGrants, [
+      { id: 'g2', why: 'other_account' },
+    ])
+  })
+
+  test('that denies refuses everything: no subject of an action is its alone', () => {
+    const grants = [aGrant(), aGrant({ id: 'd', effect: 'deny', action: 'kv:read', subject: 'conf' })]
+    const decision = denied({ policy: aPolicy({ grants }) })
+    assert.equal(decision.reason, 'deny_unenforceable')
+    assert.match(decision.detail ?? '', /deny grant d: kv:read cannot be denied/)
+  })
+
+  for (const change of [
+    { action: 'kv:read', subject: 'conf.>' },
+    { action: 'kv:read', subject: 'conf', queue: 'q' },
+    { action: 'consumer:use', subject: 'ORDERS' },
+    { action: 'service:call', subject: 'x', response: { max: 1, ttlMs: 1 } },
+    { action: 'publish', response: { max: 1, ttlMs: 1 } },
+    { action: 'subscribe', response: { max: 0, ttlMs: 1 } },
+    { action: 'subscribe', response: { max: 1, ttlMs: 0.5 } },
+    { action: 'service:offer', subject: 'x', response: { max: 1_000_001, ttlMs: 1 } },
+  ] as const) {
+    test(`with ${JSON.stringify(change)} is skipped and named`, () => {
+      const grants = [aGrant({ id: 'bad', ...change }), aGrant({ id: 'good' })]
+      assert.deepEqual(allowed({ policy: aPolicy({ grants }) }).skippedGrants, [{ id: 'bad', why: 'subject_invalid' }])
+    })
+  }
+
+  test('whose variable has no fitting value is skipped and named', () => {
+    const grants = [aGrant({ id: 'bad', action: 'kv:read', subject: '{{team}}' }), aGrant({ id: 'good' })]
+    assert.deepEqual(allowed({ policy: aPolicy({ grants }) }).skippedGrants, [
+      { id: 'bad', why: 'variable_unresolved' },
+    ])
+  })
+})
+
+suite('answers', () => {
+  const subscribed = (id: string, max: number, ttlMs: number) =>
+    aGrant({ id, action: 'subscribe', subject: id, response: { max, ttlMs } })
+  const responses = (...grants: Grant[]) => allowed({ policy: aPolicy({ grants }) }).permissions.responses
+
+  test('are permitted by no grant that does not say so', () => {
+    assert.equal(responses(aGrant(), aGrant({ id: 'g2', action: 'subscribe' })), undefined)
+  })
+
+  test('are permitted as the grant says', () => {
+    assert.deepEqual(responses(subscribed('a', 2, 500)), { max: 2, ttlMs: 500 })
+  })
+
+  test('of several grants are those of one, with the most messages and of these the longest', () => {
+    const grants = [subscribed('a', 2, 500), subscribed('b', 3, 100), subscribed('c', 3, 200), subscribed('d', 1, 9999)]
+    assert.deepEqual(responses(...grants), { max: 3, ttlMs: 200 })
+  })
+
+  test('of a service are one within two minutes, unless its grant says otherwise', () => {
+    const offer = aGrant({ action: 'service:offer', subject: 'billing' })
+    assert.deepEqual(responses(offer), { max: 1, ttlMs: 120_000 })
+    assert.deepEqual(responses({ ...offer, response: { max: 1, ttlMs: 50 } }), { max: 1, ttlMs: 50 })
+  })
+
+  test('of a grant that does not apply are not permitted', () => {
+    const grants = [
+      aGrant(),
+      { ...subscribed('a', 1, 1), validUntilMs: NOW_MS },
+      { ...subscribed('b', 1, 1), account: 'OPS' },
+    ]
+    assert.equal(allowed({ policy: aPolicy({ grants }), wantedAccount: 'APP' }).permissions.responses, undefined)
+  })
+
+  test('are not the matter of a deny, which applies all the same', () => {
+    const deny = { ...subscribed('a', 1, 1), effect: 'deny' as const }
+    const { permissions } = allowed({
+      policy: aPolicy({ grants: [aGrant({ id: 'b', action: 'subscribe', subject: '>' }), deny] }),
+    })
+    assert.deepEqual([permissions.subscribe.deny, permissions.responses], [['a'], undefined])
+  })
+})
+
+suite('the inbox of an account', () => {
+  const inbox = (policy: InboxPolicy | undefined, grants = [aGrant()]) =>
+    allowed({
+      policy: aPolicy({ grants }),
+      rules: sessionRules({ accounts: new Map([['APP', policy === undefined ? {} : { inbox: policy }]]) }),
+    })
+
+  const cases = [
+    [undefined, []],
+    ['none', []],
+    ['private', ['_INBOX_user_corp_alice.>']],
+    ['shared', ['_INBOX.>']],
+  ] as const
+  for (const [policy, subjects] of cases) {
+    test(`${policy} lets clients subscribe to ${subjects.join() || 'nothing'}, by no grant`, () => {
+      const decision = inbox(policy)
+      assert.deepEqual(decision.permissions.subscribe.allow, subjects)
+      assert.deepEqual(decision.grantIds, ['g1'])
+    })
+  }
+
+  test('does not admit anybody', () => {
+    const rules = sessionRules({ accounts: new Map([['APP', { inbox: 'private' as const }]]) })
+    assert.equal(denied({ policy: aPolicy(), rules }).reason, 'no_grants')
+  })
+
+  test('is closed by a deny', () => {
+    const grants = [aGrant(), aGrant({ id: 'd', effect: 'deny', action: 'subscribe', subject: '_INBOX.>' })]
+    assert.deepEqual(inbox('shared', grants).permissions.subscribe.deny, ['_INBOX.>'])
+  })
+})
+
 suite('a deny', () => {
   test('that cannot be applied refuses everything in its account', () => {
     const grants = [aGrant(), aGrant({ id: 'd', effect: 'deny', subject: 'a.>.b' })]
@@ -198,6 +330,38 @@ suite('placement', () => {
 suite('the end of a session', () => {
   test('is the session maximum', () => {
     assert.equal(allowed({}).expiresAt, NOW_SECONDS + 3600)
+  })
+
+  test('is the session maximum of the account if that is earlier', () => {
+    const accounts = new Map([
+      ['APP', { sessionMaxMs: 600_000 }],
+      ['OPS', { sessionMaxMs: 60_000 }],
+    ])
+    assert.equal(allowed({ rules: sessionRules({ accounts }) }).expiresAt, NOW_SECONDS + 600)
+    const longer = new Map([['APP', { sessionMaxMs: 7_200_000 }]])
+    assert.equal(allowed({ rules: sessionRules({ accounts: longer }) }).expiresAt, NOW_SECONDS + 3600)
+  })
+
+  test('is the least session maximum of the roles whose grants are used', () => {
+    const role = (name: string, subject: string, change: Partial<Grant> = {}) =>
+      aGrant({ id: name, principal: `role:${name}`, subject, ...change })
+    const policy = aPolicy({
+      grants: [
+        role('a', 'x'),
+        role('b', 'y'),
+        role('c', 'z', { validUntilMs: NOW_MS }),
+        role('d', 'z', { account: 'OPS' }),
+      ],
+      bindings: ['a', 'b', 'c', 'd'].map((name) => ({ member: 'user:corp:alice', role: `role:${name}` })),
+      roles: [
+        { role: 'role:a', sessionMaxMs: 900_000 },
+        { role: 'role:b', sessionMaxMs: 600_000 },
+        { role: 'role:c', sessionMaxMs: 60_000 },
+        { role: 'role:d', sessionMaxMs: 60_000 },
+        { role: 'role:e', sessionMaxMs: 60_000 },
+      ],
+    })
+    assert.equal(allowed({ policy, wantedAccount: 'APP' }).expiresAt, NOW_SECONDS + 600)
   })
 
   test('is the expiry of the token if that is earlier', () => {

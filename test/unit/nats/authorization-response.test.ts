@@ -124,6 +124,26 @@ suite('a user JWT', () => {
     await issuer.issue(withPermissions({ subscribe: { allow: ['work.> crew.*'], deny: [] } }), request, 'alice')
   })
 
+  test('says how many answers are permitted, in nanoseconds, and closes publishing all the same', async () => {
+    const responses = { max: 3, ttlMs: 86_400_000 }
+    const { nats } = claimsOf(await issuer.issue(withPermissions({ responses }), request, 'alice')) ?? {}
+    assert.deepEqual(pick(nats, ['pub', 'resp']), {
+      pub: { deny: ['>'] },
+      resp: { max: 3, ttl: 86_400_000_000_000 },
+    })
+  })
+
+  test('is refused with answers that nats-server would read otherwise', async () => {
+    const good = { max: 1, ttlMs: 1 }
+    for (const value of [0, -1, 0.5, NaN, Infinity, 2 ** 53]) {
+      for (const responses of [
+        { ...good, max: value },
+        { ...good, ttlMs: value },
+      ])
+        await assert.rejects(issuer.issue(withPermissions({ responses }), request, 'alice'), TypeError)
+    }
+  })
+
   test('is refused when a side allows nothing and does not deny all, which nats-server takes for full access', async () => {
     for (const side of ['publish', 'subscribe'] as const) {
       for (const deny of [[], ['orders.>'], ['*']]) {
