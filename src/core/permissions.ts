@@ -1,4 +1,6 @@
 import type { Action, Effect, ResponsePermission } from './grant.ts'
+import { SubjectIndex } from './subject-index.ts'
+import { parseSubjectPattern, type SubjectPattern } from './subject.ts'
 
 /** The two sides of a user JWT as nats-server reads them. */
 export interface Permissions {
@@ -50,7 +52,32 @@ function widestResponse(responses: readonly ResponsePermission[]): ResponsePermi
 function compileSide(grants: readonly ExpandedGrant[], action: Action): SubjectPermission {
   const allow = entries(grants, action, 'allow')
   if (allow.length === 0) return { allow, deny: ['>'] }
-  return { allow, deny: entries(grants, action, 'deny') }
+  const deny = entries(grants, action, 'deny')
+  if (action === 'publish') return { allow, deny }
+  return { allow, deny: [...new Set([...deny, ...subscriptionGuards(grants)])].sort() }
+}
+
+/**
+ * nats-server compares a subscription as a text (`server/client.go` canSubscribe): an allowed `orders.*` lets a subscription
+ * to `orders.>` through, and would deliver `orders.eu.new` to it (measured on 2.10.27 and 2.15.1). What lies below such a `*` is
+ * therefore denied, unless it is allowed as a whole; nats-server then takes the subscription and keeps that back. An allowed
+ * subject that lies below in part is closed with it: nothing in a user JWT tells the two apart.
+ */
+function subscriptionGuards(grants: readonly ExpandedGrant[]): string[] {
+  const allows = grants.filter(({ action, effect }) => action === 'subscribe' && effect === 'allow')
+  const below = allows.filter(({ subject }) => /(?:^|\.)\*$/.test(subject)).map(({ subject }) => `${subject}.>`)
+  if (below.length === 0) return []
+  const open = new SubjectIndex<true>()
+  for (const { subject, queue } of allows) {
+    if (queue === undefined && subject.endsWith('>')) open.add(patternOf(subject), true)
+  }
+  return below.filter((subject) => open.covering(patternOf(subject)).next().done === true)
+}
+
+function patternOf(subject: string): SubjectPattern {
+  const parsed = parseSubjectPattern(subject)
+  if ('problem' in parsed) throw new TypeError('an expanded grant has a subject that is none')
+  return parsed.pattern
 }
 
 function entries(grants: readonly ExpandedGrant[], action: Action, effect: Effect): string[] {

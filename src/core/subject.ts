@@ -107,3 +107,13 @@ export function covers(wide: SubjectPattern, narrow: SubjectPattern): boolean {
   }
   return wide.tokens.length === narrow.tokens.length
 }
+
+/** Whether some subject is matched by both. A variable counts as any token. */
+export function overlaps(one: SubjectPattern, other: SubjectPattern): boolean {
+  for (let index = 0; ; index += 1) {
+    const [a, b] = [one.tokens[index], other.tokens[index]]
+    if (a === undefined || b === undefined) return a === b
+    if (a.kind === 'rest' || b.kind === 'rest') return true
+    if (a.kind === 'literal' && b.kind === 'literal' && a.text !== b.text) return false
+  }
+}
