@@ -9,23 +9,22 @@ import {
   type ConnectionCondition,
   type TlsRequirement,
 } from '../core/connection-condition.ts'
-import type { Action } from '../core/grant.ts'
+import { isResourceAction, type GrantAction } from '../core/grant.ts'
 import { parsePrincipal } from '../core/principal.ts'
+import { compileResourceAction } from '../core/resource-action.ts'
 import { covers, parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
 import type { GrantRow } from '../core/policy-row.ts'
 import { actorOf, reasonOf } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
 import { parseInstant } from './instant.ts'
 import { CommandFailure, EXIT } from './io.ts'
+import { allowedResources, resourceProblems, responseFrom, type ResourceOptions } from './resource-input.ts'
 
 /** The options of `callout grants add` as they were written. */
-export interface GrantOptions extends EditOptions {
+export interface GrantOptions extends EditOptions, ResourceOptions {
   readonly principal: string
   readonly account: string
   readonly publish?: readonly string[]
-  readonly subscribe?: readonly string[]
-  readonly queue?: string
-  readonly deny?: boolean
   readonly from?: string
   readonly until?: string
   readonly connectionType?: readonly string[]
@@ -41,16 +40,17 @@ export interface GrantSelection {
 }
 
 /**
- * A grant for each subject. Fails with a line for each thing that is wrong, before anything is sent to the database.
+ * A grant for each subject and each action. Fails with a line for each thing that is wrong, before anything is sent to the database.
  */
 export function grantsFrom(options: GrantOptions, nowMs: number): GrantRow[] {
-  const problems = [...problemsOf(options), ...conditionProblems(options)]
+  const problems = [...problemsOf(options), ...resourceProblems(options), ...conditionProblems(options)]
   if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
   const reason = reasonOf(options.reason)
   const createdBy = actorOf(options.actor)
   const window = windowOf(options, nowMs)
   const condition = conditionOf(options)
-  const grantFor = (action: Action, subject: string): GrantRow => ({
+  const response = responseFrom(options)
+  const grantFor = (action: GrantAction, subject: string): GrantRow => ({
     id: randomUUID(),
     principal: options.principal,
     account: options.account,
@@ -58,6 +58,7 @@ export function grantsFrom(options: GrantOptions, nowMs: number): GrantRow[] {
     action,
     subject,
     ...(action === 'subscribe' && options.queue !== undefined ? { queue: options.queue } : {}),
+    ...(response !== undefined && mayAnswer(action) ? { response } : {}),
     ...window,
     ...(condition === undefined ? {} : { condition }),
     reason,
@@ -66,15 +67,21 @@ export function grantsFrom(options: GrantOptions, nowMs: number): GrantRow[] {
   return [
     ...(options.publish ?? []).map((subject) => grantFor('publish', subject)),
     ...(options.subscribe ?? []).map((subject) => grantFor('subscribe', subject)),
+    ...allowedResources(options).map(({ action, subject }) => grantFor(action, subject)),
   ]
 }
 
-function problemsOf({ principal, account, publish = [], subscribe = [], queue }: GrantOptions): string[] {
+function mayAnswer(action: GrantAction): boolean {
+  return action === 'subscribe' || action === 'service:offer'
+}
+
+function problemsOf({ principal, account, publish = [], subscribe = [], allow = [], queue }: GrantOptions): string[] {
   const problems: string[] = []
   const parsed = parsePrincipal(principal)
   if ('problem' in parsed) problems.push(`--principal ${JSON.stringify(principal)}: ${parsed.problem}`)
   if (!isAccountName(account)) problems.push('--account must be 1 to 128 characters without white space')
-  if (publish.length + subscribe.length === 0) problems.push('say what is granted with --publish or --subscribe')
+  if (publish.length + subscribe.length + allow.length === 0)
+    problems.push('say what is granted with --publish, --subscribe or --allow')
   for (const [option, subjects] of [
     ['--publish', publish],
     ['--subscribe', subscribe],
@@ -141,7 +148,10 @@ export function warningsFor({ principal, account }: GrantOptions, config: Config
 }
 
 /** Fails with a line for each thing that is wrong. Returns whether a grant is for the wanted subject, for any when none is. */
-export function subjectFilter({ principal, subject }: GrantSelection): (grant: Pick<GrantRow, 'subject'>) => boolean {
+export function subjectFilter({
+  principal,
+  subject,
+}: GrantSelection): (grant: Pick<GrantRow, 'action' | 'subject'>) => boolean {
   const problems: string[] = []
   const parsed = principal === undefined ? undefined : parsePrincipal(principal)
   if (parsed !== undefined && 'problem' in parsed)
@@ -151,10 +161,27 @@ export function subjectFilter({ principal, subject }: GrantSelection): (grant: P
     problems.push(`--subject ${JSON.stringify(subject)}: ${wanted.problem}`)
   if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
   if (wanted === undefined || 'problem' in wanted) return () => true
-  return (grant) => {
-    const granted = parseSubjectPattern(grant.subject)
-    return 'pattern' in granted && covers(withoutVariables(granted.pattern), wanted.pattern)
-  }
+  return (grant) => grantedPatterns(grant).some((granted) => covers(withoutVariables(granted), wanted.pattern))
+}
+
+function grantedPatterns({ action, subject }: Pick<GrantRow, 'action' | 'subject'>): SubjectPattern[] {
+  if (!isResourceAction(action)) return patternsOf(subject)
+  const [, variable] = /^\{\{(.*)\}\}$/.exec(subject) ?? []
+  const compiled = compileResourceAction(action, subject, variable === undefined ? {} : { [variable]: UNKNOWN_NAME })
+  if (!('publish' in compiled)) return []
+  return [...compiled.publish, ...compiled.subscribe].flatMap(patternsOf).map(({ tokens }) => ({
+    tokens: tokens.map((token) =>
+      variable !== undefined && token.kind === 'literal' && token.text.includes(UNKNOWN_NAME) ? { kind: 'any' } : token,
+    ),
+  }))
+}
+
+/** Stands for the value of a variable while an action is compiled; no name that anybody gives. */
+const UNKNOWN_NAME = 'NameThatIsKnownOnlyWhenAClientConnects'
+
+function patternsOf(subject: string): SubjectPattern[] {
+  const parsed = parseSubjectPattern(subject)
+  return 'pattern' in parsed ? [parsed.pattern] : []
 }
 
 /** What a variable stands for is known only when a client connects. */

@@ -1,3 +1,4 @@
+import { formatDuration } from '../config/units.ts'
 import type { ConnectionCondition } from '../core/connection-condition.ts'
 import type { GrantRow } from '../core/policy-row.ts'
 import { formatOptionalInstant } from './instant.ts'
@@ -35,6 +36,7 @@ const COLUMNS: readonly Column<WrittenGrant>[] = [
   { heading: 'ACTION', cell: ({ action }) => action },
   { heading: 'SUBJECT', cell: ({ subject }) => subject },
   { heading: 'QUEUE', cell: ({ queue = '' }) => queue },
+  { heading: 'RESPONSE', cell: writtenResponse },
   { heading: 'FROM', cell: ({ validFrom = '' }) => validFrom },
   { heading: 'UNTIL', cell: ({ validUntil = '' }) => validUntil },
   { heading: 'CONNECTION', cell: writtenCondition },
@@ -51,6 +53,11 @@ export function writeGrants(io: CliIo, format: OutputFormat, grants: readonly Gr
 function writtenCondition({ connectionTypes, sourceCidrs, tls }: ConnectionCondition): string {
   const parts = [connectionTypes?.join(','), sourceCidrs?.join(','), tls === undefined ? undefined : `tls:${tls}`]
   return parts.filter((part) => part !== undefined).join(' ')
+}
+
+/** Messages and time: `2 within 30s`. */
+function writtenResponse({ response }: WrittenGrant): string {
+  return response === undefined ? '' : `${response.max} within ${formatDuration(response.ttlMs)}`
 }
 
 function written(grant: GrantRow): WrittenGrant {

@@ -2,6 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { CHECKS } from '../../src/cli/doctor/checks.ts'
 import { SERVER_DEFECTS } from '../../src/cli/doctor/server-defects.ts'
 import { CONFIG_REFERENCE } from '../../src/config/reference.ts'
+import { RESOURCE_ACTIONS } from '../../src/core/grant.ts'
+import { RESOURCE_ACTION_NOTES } from '../../src/core/resource-action.ts'
 import { ABORT_CODES, DENY_REASONS } from '../../src/core/reasons.ts'
 import { METRICS_REFERENCE } from '../../src/telemetry/metrics-reference.ts'
 
@@ -23,6 +25,14 @@ const TABLES: Readonly<Record<string, () => string>> = {
     table(
       ['Code', 'Meaning'],
       Object.entries(ABORT_CODES).map(([abort, meaning]) => [code(abort), meaning]),
+    ),
+  actions: () =>
+    table(
+      ['Action', 'Allows'],
+      RESOURCE_ACTIONS.map((action) => {
+        const { on, allows } = RESOURCE_ACTION_NOTES[action]
+        return [code(`${action} ${on}`), allows]
+      }),
     ),
   checks: () =>
     table(

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { grantsFrom, subjectFilter, type GrantOptions } from '../../../src/cli/grant-input.ts'
 import { CommandFailure } from '../../../src/cli/io.ts'
+import { isResourceAction } from '../../../src/core/grant.ts'
+import type { GrantRow } from '../../../src/core/policy-row.ts'
 
 const NOW = Date.parse('2026-06-01T00:00:00Z')
 const OPTIONS: GrantOptions = {
@@ -56,6 +58,57 @@ suite('grants to add', () => {
     })
   })
 
+  test('are one for each action on a resource', () => {
+    const allow = ['stream:read ORDERS', 'consumer:use ORDERS/worker', 'kv:write {{subject}}']
+    const { publish: _publish, ...options } = OPTIONS
+    assert.deepEqual(
+      grantsFrom({ ...options, allow }, NOW).map(({ action, subject, response }) => [action, subject, response]),
+      [
+        ['stream:read', 'ORDERS', undefined],
+        ['consumer:use', 'ORDERS/worker', undefined],
+        ['kv:write', '{{subject}}', undefined],
+      ],
+    )
+  })
+
+  test('hold the answers where there can be any, what is not said as nats-server has it', () => {
+    const answers = (changes: Partial<GrantOptions>) =>
+      grantsFrom({ ...OPTIONS, subscribe: ['a'], allow: ['service:offer b'], ...changes }, NOW).map(
+        ({ response }) => response,
+      )
+    const pair = { max: 3, ttlMs: 30_000 }
+    assert.deepEqual(answers({ responseMax: '3', responseTtl: '30s' }), [undefined, pair, pair])
+    assert.deepEqual(answers({ responseMax: '3' })[1], { max: 3, ttlMs: 120_000 })
+    assert.deepEqual(answers({ responseTtl: '30s' })[1], { max: 1, ttlMs: 30_000 })
+    assert.deepEqual(answers({}), [undefined, undefined, undefined])
+  })
+
+  test('are refused with an action or answers that are none', () => {
+    const cases: readonly (readonly [Partial<GrantOptions>, RegExp])[] = [
+      [{ allow: ['stream:eat ORDERS'] }, /^--allow "stream:eat ORDERS": the action must be one of stream:read, /],
+      [{ allow: ['publish a'] }, /the action must be one of/],
+      [{ allow: ['stream:read'] }, /write the action, one space and the name$/],
+      [{ allow: ['stream:read  ORDERS'] }, /write the action, one space and the name$/],
+      [{ allow: ['stream:read ORDERS OTHER'] }, /write the action, one space and the name$/],
+      [{ allow: ['stream:read orders.>'] }, /a name holds letters/],
+      [{ allow: ['consumer:use ORDERS'] }, /write STREAM\/CONSUMER/],
+      [{ allow: ['service:offer _INBOX'] }, /starts with a letter or digit/],
+      [{ allow: ['kv:read a'], deny: true }, /^--allow does not go with --deny/],
+      [{ allow: ['kv:read a'], subscribe: ['x'], publish: [], queue: 'q' }, /^--queue goes with --subscribe only/],
+      [{ responseMax: '1' }, /go with --subscribe or --allow/],
+      [{ allow: ['service:call a'], responseMax: '1' }, /go with --subscribe or --allow/],
+      [{ subscribe: ['a'], responseMax: '0' }, /^--response-max must be from 1 to 1000000/],
+      [{ subscribe: ['a'], responseMax: '1.5' }, /^--response-max must be from 1 to 1000000/],
+      [{ subscribe: ['a'], responseTtl: '25h' }, /--response-ttl from 1ms to 24h$/],
+      [{ subscribe: ['a'], responseTtl: '30' }, /^--response-ttl must be a duration with a unit/],
+    ]
+    for (const [changes, problem] of cases) {
+      const problems = problemsOf(changes)
+      assert.equal(problems.length, 1, JSON.stringify(problems))
+      assert.match(problems[0] ?? '', problem)
+    }
+  })
+
   test('hold what the connection has to be, each value once', () => {
     const sourceCidr = ['10.0.0.0/8', '::1/128', '10.0.0.0/8']
     const [grant] = grantsFrom({ ...OPTIONS, connectionType: ['MQTT', 'MQTT'], sourceCidr, tls: 'mutual' }, NOW)
@@ -102,7 +155,7 @@ suite('grants to add', () => {
   })
 
   const wrong: [title: string, changes: Partial<GrantOptions>, problem: RegExp][] = [
-    ['no subject', { publish: [] }, /--publish or --subscribe/],
+    ['no subject', { publish: [] }, /--publish, --subscribe or --allow/],
     ['a principal that is none', { principal: 'alice' }, /--principal "alice": a principal starts with/],
     ['a subject with a space', { publish: ['a b'] }, /--publish "a b": token 1 of the subject holds white space/],
     ['a subject that nats-server takes for a literal', { publish: ['a.b*'] }, /mixes a wildcard with text/],
@@ -131,9 +184,19 @@ suite('grants to add', () => {
 })
 
 suite('grants list --subject', () => {
-  const isListed = (subject: string, wanted: string): boolean => subjectFilter({ subject: wanted })({ subject })
+  const isListed = (subject: string, wanted: string): boolean => subjectFilter({ subject: wanted })(grantOf(subject))
+
+  const grantOf = (text: string): Pick<GrantRow, 'action' | 'subject'> => {
+    const [action, name] = text.split(' ')
+    return action !== undefined && name !== undefined && isResourceAction(action)
+      ? { action, subject: name }
+      : { action: 'publish', subject: text }
+  }
 
   for (const [granted, wanted] of [
+    ['kv:write conf', '$KV.conf.a'],
+    ['kv:write {{subject}}', '$KV.alice.a'],
+    ['service:offer billing', 'billing.charge'],
     ['orders.new', 'orders.new'],
     ['orders.*', 'orders.new'],
     ['orders.>', 'orders.eu.*'],
@@ -142,6 +205,9 @@ suite('grants list --subject', () => {
     test(`shows ${granted} for ${wanted}`, () => assert.equal(isListed(granted, wanted), true))
   }
   for (const [granted, wanted] of [
+    ['kv:write conf', '$KV.other.a'],
+    ['stream:read ORDERS', 'ORDERS'],
+    ['kv:write {{subject}}', '$O.alice.C.x'],
     ['orders.new', 'orders.*'],
     ['orders.*', 'orders.eu.new'],
     ['box.{{subject}}', 'box.alice.in'],
