@@ -1,4 +1,6 @@
 import { userInfo } from 'node:os'
+import type { Author } from '../service/policy-edit.ts'
+import type { EditOptions } from './command-options.ts'
 import { usageFailure } from './io.ts'
 
 /** Widths of the columns `Reason` and `CreatedBy`. */
@@ -18,7 +20,13 @@ export function reasonOf(option: string): string {
   return checked(option, '--reason', REASON_CHARACTERS_MAX)
 }
 
-function checked(text: string, option: string, charactersMax: number): string {
+/** Both. Throws a usage failure when one of them cannot be. */
+export function authorOf({ reason, actor }: EditOptions): Author {
+  return { reason: reasonOf(reason), actor: actorOf(actor) }
+}
+
+/** A text of one line that is stored and shown. Throws a usage failure that names the option. */
+export function checked(text: string, option: string, charactersMax: number): string {
   if (text.trim() === '') throw usageFailure(`${option} must not be empty`)
   if (text.length > charactersMax) throw usageFailure(`${option} must be at most ${charactersMax} characters`)
   if (/[\p{Cc}\p{Cs}]/u.test(text)) throw usageFailure(`${option} must not hold control characters`)

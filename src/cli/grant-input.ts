@@ -9,14 +9,15 @@ import {
   type ConnectionCondition,
   type TlsRequirement,
 } from '../core/connection-condition.ts'
-import { isResourceAction, type GrantAction } from '../core/grant.ts'
+import { isResourceAction, type Effect, type GrantAction } from '../core/grant.ts'
 import { parsePrincipal } from '../core/principal.ts'
 import { compileResourceAction } from '../core/resource-action.ts'
 import { covers, parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
+import { needsForce, wideReach, type WideGrant } from '../core/wide-grant.ts'
 import type { GrantRow } from '../core/policy-row.ts'
 import { actorOf, reasonOf } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
-import { parseInstant } from './instant.ts'
+import { windowOf } from './instant.ts'
 import { CommandFailure, EXIT } from './io.ts'
 import { allowedResources, resourceProblems, responseFrom, type ResourceOptions } from './resource-input.ts'
 
@@ -30,6 +31,8 @@ export interface GrantOptions extends EditOptions, ResourceOptions {
   readonly connectionType?: readonly string[]
   readonly sourceCidr?: readonly string[]
   readonly tls?: TlsRequirement
+  /** Confirms grants that reach what hardly anybody means to give away. */
+  readonly force?: boolean
 }
 
 /** The options of `callout grants list` that choose grants. */
@@ -43,24 +46,31 @@ export interface GrantSelection {
  * A grant for each subject and each action. Fails with a line for each thing that is wrong, before anything is sent to the database.
  */
 export function grantsFrom(options: GrantOptions, nowMs: number): GrantRow[] {
-  const problems = [...problemsOf(options), ...resourceProblems(options), ...conditionProblems(options)]
+  const problems = [
+    ...problemsOf(options),
+    ...resourceProblems(options),
+    ...conditionProblems(options),
+    ...unconfirmed(options),
+  ]
   if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
   const reason = reasonOf(options.reason)
   const createdBy = actorOf(options.actor)
   const window = windowOf(options, nowMs)
   const condition = conditionOf(options)
   const response = responseFrom(options)
+  const effect = effectOf(options)
   const grantFor = (action: GrantAction, subject: string): GrantRow => ({
     id: randomUUID(),
     principal: options.principal,
     account: options.account,
-    effect: options.deny === true ? 'deny' : 'allow',
+    effect,
     action,
     subject,
     ...(action === 'subscribe' && options.queue !== undefined ? { queue: options.queue } : {}),
     ...(response !== undefined && mayAnswer(action) ? { response } : {}),
     ...window,
     ...(condition === undefined ? {} : { condition }),
+    ...(needsForce({ effect, action, subject }) ? { forced: true } : {}),
     reason,
     createdBy,
   })
@@ -112,6 +122,31 @@ function conditionProblems({ connectionType = [], sourceCidr = [], tls, deny }: 
   return problems
 }
 
+function effectOf({ deny }: GrantOptions): Effect {
+  return deny === true ? 'deny' : 'allow'
+}
+
+/** Options and subjects that reach more than they should without a second thought, each with why. */
+function wideSubjects(options: GrantOptions): { readonly written: string; readonly wide: WideGrant }[] {
+  const effect = effectOf(options)
+  return (['publish', 'subscribe'] as const).flatMap((action) =>
+    (options[action] ?? []).flatMap((subject) =>
+      wideReach({ effect, action, subject }).map((wide) => ({
+        written: `--${action} ${JSON.stringify(subject)}`,
+        wide,
+      })),
+    ),
+  )
+}
+
+function unconfirmed(options: GrantOptions): string[] {
+  if (options.force === true) return []
+  const wide = wideSubjects(options).filter(({ wide: { needsForce: isTooWide } }) => isTooWide)
+  return [...Map.groupBy(wide, ({ written }) => written)].map(
+    ([written, [first]]) => `${written} ${first?.wide.why}; if that is meant, add it with --force`,
+  )
+}
+
 function conditionOf({ connectionType, sourceCidr, tls }: GrantOptions): ConnectionCondition | undefined {
   if (connectionType === undefined && sourceCidr === undefined && tls === undefined) return undefined
   return {
@@ -121,20 +156,9 @@ function conditionOf({ connectionType, sourceCidr, tls }: GrantOptions): Connect
   }
 }
 
-function windowOf(options: GrantOptions, nowMs: number): Pick<GrantRow, 'validFromMs' | 'validUntilMs'> {
-  const from = options.from === undefined ? undefined : parseInstant(options.from, '--from', nowMs)
-  const until = options.until === undefined ? undefined : parseInstant(options.until, '--until', nowMs)
-  if (until !== undefined && until <= Math.max(nowMs, from ?? nowMs)) {
-    throw new CommandFailure(EXIT.usage, ['--until must be later than now and than --from'])
-  }
-  return {
-    ...(from === undefined ? {} : { validFromMs: from }),
-    ...(until === undefined ? {} : { validUntilMs: until }),
-  }
-}
-
-/** What is allowed but has no effect with this configuration. */
-export function warningsFor({ principal, account }: GrantOptions, config: Config): string[] {
+/** What is allowed but has no effect with this configuration, or more effect than it may seem. */
+export function warningsFor(options: GrantOptions, config: Config): string[] {
+  const { principal, account } = options
   const parsed = parsePrincipal(principal)
   const issuerId = 'principal' in parsed ? parsed.principal.issuerId : undefined
   const warnings: string[] = []
@@ -143,6 +167,9 @@ export function warningsFor({ principal, account }: GrantOptions, config: Config
   }
   if (!config.callout.accounts.has(account)) {
     warnings.push(`callout.accounts of the configuration does not list ${JSON.stringify(account)}`)
+  }
+  for (const { written, wide } of wideSubjects(options)) {
+    if (wide.reach === 'inboxes') warnings.push(`${written} ${wide.why}`)
   }
   return warnings
 }

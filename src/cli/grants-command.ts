@@ -1,17 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { systemClock } from '../service/clock.ts'
 import { adding, removing } from '../service/policy-edit.ts'
 import type { PolicyAdmin } from '../service/ports.ts'
-import { createPolicyAdmin } from '../spanner/policy-admin.ts'
-import { actorOf, reasonOf } from './actor.ts'
+import { authorOf } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
-import { noteDryRun } from './dry-run.ts'
 import { grantsFrom, subjectFilter, warningsFor, type GrantOptions, type GrantSelection } from './grant-input.ts'
 import { writeGrants } from './grant-output.ts'
-import { CommandFailure, EXIT, type CliIo } from './io.ts'
+import { CommandFailure, EXIT, warn, type CliIo } from './io.ts'
 import type { OutputFormat } from './output.ts'
-import { openKnownStore, type Store } from './store.ts'
-import { visible } from './visible.ts'
+import { editAndShow, openPolicy } from './policy-store.ts'
 
 /** More than a person reads; a list that is cut says so. */
 export const LIST_ROWS_MAX = 1000
@@ -25,11 +21,11 @@ export async function addGrants(
   io: CliIo,
 ): Promise<number> {
   const grants = grantsFrom(options, systemClock.nowMs())
-  await using store = await openKnownStore(configFile, io)
-  for (const warning of warningsFor(options, store.config)) io.stderr.write(`callout: warning: ${visible(warning)}\n`)
-  if (options.dryRun !== true) await adminOf(store).edit(adding('grant', ...grants))
-  writeGrants(io, options.output, grants)
-  if (options.dryRun === true) noteDryRun(io)
+  await using policy = await openPolicy(configFile, io)
+  for (const warning of warningsFor(options, policy.store.config)) warn(io, warning)
+  await editAndShow(policy.admin, adding('grant', ...grants), options, io, () =>
+    writeGrants(io, options.output, grants),
+  )
   return EXIT.ok
 }
 
@@ -41,11 +37,10 @@ export async function listGrants(
 ): Promise<number> {
   const { principal, account, subject, output } = options
   const isWanted = subjectFilter(options)
-  await using store = await openKnownStore(configFile, io)
-  const admin = adminOf(store)
+  await using policy = await openPolicy(configFile, io)
   const filter = { ...(principal === undefined ? {} : { principal }), ...(account === undefined ? {} : { account }) }
   const rowsMax = subject === undefined ? LIST_ROWS_MAX : SEARCHED_ROWS_MAX
-  const grants = await admin.listGrants(filter, rowsMax + 1)
+  const grants = await policy.admin.listGrants(filter, rowsMax + 1)
   writeGrants(io, output, grants.slice(0, rowsMax).filter(isWanted))
   if (grants.length > rowsMax) {
     const looked = subject === undefined ? 'shown' : 'looked at'
@@ -61,17 +56,22 @@ export async function removeGrant(
   options: EditOptions & { readonly output: OutputFormat },
   io: CliIo,
 ): Promise<number> {
-  const author = { reason: reasonOf(options.reason), actor: actorOf(options.actor) }
-  await using store = await openKnownStore(configFile, io)
-  const admin = adminOf(store)
-  const grant = await admin.findGrant(id)
-  if (grant === undefined) throw new CommandFailure(EXIT.conflict, ['no grant has this id'])
-  if (options.dryRun !== true) await admin.edit(removing('grant', author, grant))
-  writeGrants(io, options.output, [grant])
-  if (options.dryRun === true) noteDryRun(io)
-  return EXIT.ok
+  authorOf(options)
+  await using policy = await openPolicy(configFile, io)
+  return await removeGrantOf(policy.admin, id, options, io)
 }
 
-function adminOf({ database }: Store): PolicyAdmin {
-  return createPolicyAdmin({ database, clock: systemClock, newId: randomUUID })
+/** Removes the grant as it was found. Throws `CommandFailure` when there is none, and as `PolicyAdmin.edit`. */
+export async function removeGrantOf(
+  admin: PolicyAdmin,
+  id: string,
+  options: EditOptions & { readonly output: OutputFormat },
+  io: CliIo,
+): Promise<number> {
+  const grant = await admin.findGrant(id)
+  if (grant === undefined) throw new CommandFailure(EXIT.conflict, ['no grant has this id'])
+  await editAndShow(admin, removing('grant', authorOf(options), grant), options, io, () =>
+    writeGrants(io, options.output, [grant]),
+  )
+  return EXIT.ok
 }

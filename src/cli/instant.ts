@@ -1,4 +1,5 @@
 import { parseDuration } from '../config/units.ts'
+import type { ValidityWindow } from '../core/grant.ts'
 import { usageFailure } from './io.ts'
 
 /** RFC 3339 with its zone: a time without one means something else on every machine. */
@@ -15,6 +16,18 @@ export function parseInstant(text: string, option: string, nowMs: number): numbe
   throw usageFailure(
     `${option} must be a time with its zone, such as 2027-01-31T18:00:00Z, or a duration from now, such as +12h`,
   )
+}
+
+/** The window between `--from` and `--until`; open where one is absent. Throws a usage failure for one that would never open. */
+export function windowOf(options: { readonly from?: string; readonly until?: string }, nowMs: number): ValidityWindow {
+  const from = options.from === undefined ? undefined : parseInstant(options.from, '--from', nowMs)
+  const until = options.until === undefined ? undefined : parseInstant(options.until, '--until', nowMs)
+  if (until !== undefined && until <= Math.max(nowMs, from ?? nowMs))
+    throw usageFailure('--until must be later than now and than --from')
+  return {
+    ...(from === undefined ? {} : { validFromMs: from }),
+    ...(until === undefined ? {} : { validUntilMs: until }),
+  }
 }
 
 /** RFC 3339 in UTC, without empty milliseconds. */

@@ -1,3 +1,5 @@
+import { visible } from './visible.ts'
+
 /** Where a command writes: standard output or standard error of the process, or a recorder of a test. */
 export interface TextOutput {
   write(text: string): unknown
@@ -43,4 +45,9 @@ export class CommandFailure extends Error {
 
 export function usageFailure(line: string): CommandFailure {
   return new CommandFailure(EXIT.usage, [line])
+}
+
+/** Says what is worth a look and does not keep the command from its work. */
+export function warn(io: CliIo, line: string): void {
+  io.stderr.write(`callout: warning: ${visible(line)}\n`)
 }

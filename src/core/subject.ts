@@ -69,6 +69,11 @@ export function problemOfQueue(text: string): string | undefined {
   return undefined
 }
 
+/** Whether a variable may stand for it. */
+export function isVariableValue(text: string): boolean {
+  return VARIABLE_VALUE.test(text)
+}
+
 /**
  * Puts values in place of variables. A value stands for exactly one token and must match `^[A-Za-z0-9_-]{1,128}$`, so that
  * no claim can bring a wildcard, a dot or white space into a subject. Returns the name of the variable that has no
@@ -82,7 +87,7 @@ export function expandSubject(
   for (const token of pattern.tokens) {
     if (token.kind === 'variable') {
       const value = Object.hasOwn(variables, token.name) ? variables[token.name] : undefined
-      if (value === undefined || !VARIABLE_VALUE.test(value)) return { unresolved: token.name }
+      if (value === undefined || !isVariableValue(value)) return { unresolved: token.name }
       parts.push(value)
     } else {
       parts.push(token.kind === 'literal' ? token.text : token.kind === 'any' ? '*' : '>')

@@ -46,6 +46,7 @@ export function addGrantsCommands(program: Command, { io, choose, configFile }: 
         TLS_REQUIREMENTS,
       ),
     )
+    .option('--force', 'also a subject that reaches everything, $SYS or the JetStream API; the grant is marked')
     .addHelpText('after', ADD_HELP)
   withOutput(withConfig(withEdit(add))).action((options: CommonOptions & GrantOptions) =>
     choose(async () => {

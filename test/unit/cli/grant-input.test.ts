@@ -135,6 +135,30 @@ suite('grants to add', () => {
     )
   })
 
+  test('that reach too much are refused without --force, each once, with why', () => {
+    assert.deepEqual(problemsOf({ publish: ['>', 'a', '$JS.API.>'], subscribe: ['$SYS.>'] }), [
+      '--publish ">" names no token, so it reaches every subject of the account that is as long; if that is meant, add it with --force',
+      '--publish "$JS.API.>" reaches the JetStream API ($JS.API) whatever the request, also those that delete; grant actions on streams; if that is meant, add it with --force',
+      '--subscribe "$SYS.>" reaches system subjects of nats-server ($SYS); if that is meant, add it with --force',
+    ])
+  })
+
+  test('that reach too much are marked when they are forced, and no other', () => {
+    const grants = grantsFrom({ ...OPTIONS, publish: ['>', 'a'], subscribe: ['_INBOX.>'], force: true }, NOW)
+    assert.deepEqual(
+      grants.map(({ subject, forced }) => [subject, forced]),
+      [
+        ['>', true],
+        ['a', undefined],
+        ['_INBOX.>', undefined],
+      ],
+    )
+  })
+
+  test('may deny everything unforced', () => {
+    assert.equal(grantsFrom({ ...OPTIONS, publish: ['>'], deny: true }, NOW)[0]?.forced, undefined)
+  })
+
   test('may end after a duration from now', () => {
     assert.equal(grantsFrom({ ...OPTIONS, until: '+12h' }, NOW)[0]?.validUntilMs, NOW + 12 * 3_600_000)
   })
