@@ -4,6 +4,8 @@ import { addConfigCommands } from './commands/config.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addGrantsCommands } from './commands/grants.ts'
 import { addKeysCommands } from './commands/keys.ts'
+import { addLockCommands } from './commands/lock.ts'
+import { addRolesCommands } from './commands/roles.ts'
 import { addSchemaCommands } from './commands/schema.ts'
 import { addServeCommand } from './commands/serve.ts'
 import { addTokenCommands } from './commands/token.ts'
@@ -21,6 +23,8 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addDoctorCommand,
   addSchemaCommands,
   addGrantsCommands,
+  addRolesCommands,
+  addLockCommands,
   addKeysCommands,
   addTokenCommands,
 ]

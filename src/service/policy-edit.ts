@@ -30,3 +30,19 @@ export function removing<Kind extends PolicyRow['kind']>(
 ): PolicyEdit {
   return { changes: rows.map((before) => ({ kind, before }) as PolicyChange), source, actor, reason }
 }
+
+/** An edit that puts a row in its place: in that of the row that was seen, or where none was. */
+export function putting<Kind extends PolicyRow['kind']>(
+  kind: Kind,
+  { actor, reason, source = 'command' }: Author,
+  {
+    before,
+    after,
+  }: {
+    readonly before: Extract<PolicyRow, { kind: Kind }>['row'] | undefined
+    readonly after: Extract<PolicyRow, { kind: Kind }>['row']
+  },
+): PolicyEdit {
+  const change = { kind, ...(before === undefined ? {} : { before }), after } as PolicyChange
+  return { changes: [change], source, actor, reason }
+}

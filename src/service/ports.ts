@@ -2,7 +2,7 @@ import type { AuditEntry } from '../core/audit-entry.ts'
 import type { Allow } from '../core/decision.ts'
 import type { Policy } from '../core/grant.ts'
 import type { Identity, TokenFacts } from '../core/identity.ts'
-import type { GrantRow, PolicyChange, PolicyKind, PolicyTables } from '../core/policy-row.ts'
+import type { GrantRow, LockRow, PolicyChange, PolicyKind, PolicyTables } from '../core/policy-row.ts'
 import type { DenyReason } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import type { Delivery } from './events.ts'
@@ -142,8 +142,16 @@ export interface PolicyAdmin {
     limit: number,
     after?: readonly string[],
   ): Promise<readonly PolicyTables[Kind][]>
+  /** Rows of a kind whose keys begin with these parts, in the order of their keys; at most `limit`. */
+  startingWith<Kind extends PolicyKind>(
+    kind: Kind,
+    key: readonly string[],
+    limit: number,
+  ): Promise<readonly PolicyTables[Kind][]>
   /** Undefined when no grant has the id. */
   findGrant(id: string): Promise<GrantRow | undefined>
+  /** Undefined when no lock has the id. */
+  findLock(id: string): Promise<LockRow | undefined>
 }
 
 /** Spanner takes 80,000 mutations in a commit, and a grant with its indexes is some 40 of them. */

@@ -9,7 +9,7 @@ import { deletion, insertion, upsertion } from './mutation.ts'
 import type { Mutation } from './mutation.ts'
 import { encodePolicyRow, keyValues, POLICY_TABLES } from './policy-tables.ts'
 import type { Parameter } from './query.ts'
-import { POLICY_EDIT_COLUMNS, POLICY_EDITS } from './schema.ts'
+import { GRANTS_BY_ID, LOCKS_BY_ID, POLICY_EDIT_COLUMNS, POLICY_EDITS } from './schema.ts'
 import type { Transaction } from './transaction.ts'
 import { COMMIT_TIMESTAMP, int64Value, stringValue } from './values.ts'
 
@@ -65,13 +65,26 @@ export function createPolicyAdmin({ database, clock, newId }: PolicyAdminOptions
       return rows.map(decode)
     },
 
+    async startingWith(kind, key, limit) {
+      const { table, columns, decode } = POLICY_TABLES[kind]
+      // A text with a lone surrogate is the key of no row; on the wire it would turn into the key of another.
+      if (!key.every((part) => part.isWellFormed())) return []
+      const prefixes = [key.map((part) => stringValue(part))]
+      const { rows } = await database.read({ table, columns, prefixes, limit }, 'strong', deadline())
+      return rows.map(decode)
+    },
+
     async findGrant(id) {
-      const [row] = await database.query(
-        `${SELECT_GRANTS}@{FORCE_INDEX=GrantsById} WHERE GrantId = @id`,
-        { id: textParameter(id) },
-        deadline(),
-      )
+      const sql = `${SELECT_GRANTS}@{FORCE_INDEX=${GRANTS_BY_ID}} WHERE GrantId = @id`
+      const [row] = await database.query(sql, { id: textParameter(id) }, deadline())
       return row === undefined ? undefined : POLICY_TABLES.grant.decode(row)
+    },
+
+    async findLock(id) {
+      const { table, columns, decode } = POLICY_TABLES.lock
+      const sql = `SELECT ${columns.join(', ')} FROM ${table}@{FORCE_INDEX=${LOCKS_BY_ID}} WHERE LockId = @id`
+      const [row] = await database.query(sql, { id: textParameter(id) }, deadline())
+      return row === undefined ? undefined : decode(row)
     },
   }
 }

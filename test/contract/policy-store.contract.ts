@@ -200,6 +200,31 @@ function editContract(empty: () => Promise<PolicyStoreUnderTest>): void {
     assert.equal(await admin.findGrant('g3'), undefined)
   })
 
+  test('finds a lock by its id, as it is listed under its target', async () => {
+    const { admin } = await empty()
+    const lock = { id: 'l1', target: 'user:corp:alice', ...ORIGIN }
+    await admin.edit(adding('lock', lock, { ...lock, id: 'l2', target: 'everyone' }))
+    const [listed] = await admin.startingWith('lock', ['user:corp:alice'], 10)
+    assert.equal(listed?.id, 'l1')
+    assert.deepEqual(await admin.findLock('l1'), listed)
+    assert.equal(await admin.findLock('l3'), undefined)
+  })
+
+  test('returns the rows under the beginning of a key, or under all of it, in order and no more than asked for', async () => {
+    const { admin } = await empty()
+    const members = ['user:corp:al', 'user:corp:alice', 'user:corp:alice2']
+    for (const member of members) {
+      for (const role of ['role:b', 'role:a']) await admin.edit(adding('binding', { member, role, ...ORIGIN }))
+    }
+    const found = async (key: readonly string[], limit = 10): Promise<string[]> =>
+      (await admin.startingWith('binding', key, limit)).map(({ member, role }) => `${member} ${role}`)
+    assert.deepEqual(await found(['user:corp:alice']), ['user:corp:alice role:a', 'user:corp:alice role:b'])
+    assert.deepEqual(await found(['user:corp:alice'], 1), ['user:corp:alice role:a'])
+    assert.deepEqual(await found(['user:corp:alice', 'role:b']), ['user:corp:alice role:b'])
+    assert.deepEqual(await found(['user:corp:ali']), [])
+    assert.deepEqual(await found(['user:corp:\ud800']), [])
+  })
+
   test('returns rows of each kind with every field as they were added', async () => {
     const { admin } = await empty()
     const notes = {

@@ -7,6 +7,7 @@ import type { Policy, ResourceAction } from '../../src/core/grant.ts'
 import { policyKey, sidesOf } from '../../src/core/policy-row.ts'
 import type {
   GrantRow,
+  LockRow,
   PolicyKind,
   PolicyLabels,
   PolicyOrigin,
@@ -82,6 +83,23 @@ export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
     return this.#all(kind)
       .filter((row) => after === undefined || compareKeys(policyKey({ kind, row } as PolicyRow), after) > 0)
       .slice(0, limit)
+  }
+
+  async startingWith<Kind extends PolicyKind>(
+    kind: Kind,
+    key: readonly string[],
+    limit: number,
+  ): Promise<readonly PolicyTables[Kind][]> {
+    return this.#all(kind)
+      .filter((row) => {
+        const own = policyKey({ kind, row } as PolicyRow)
+        return key.every((part, index) => own[index] === part)
+      })
+      .slice(0, limit)
+  }
+
+  async findLock(id: string): Promise<LockRow | undefined> {
+    return this.#all('lock').find((lock) => lock.id === id)
   }
 
   async findGrant(id: string): Promise<GrantRow | undefined> {
