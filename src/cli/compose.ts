@@ -31,6 +31,7 @@ import { createEvents } from '../telemetry/events.ts'
 import { HttpEndpoints } from '../telemetry/http.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { startHistory } from './history.ts'
 import { connectionName, openSystemAccount, startMember, watchLoop, type SystemAccount } from './member.ts'
 import { createSigners } from './signers.ts'
 import { SERVICE_VERSION } from './version.ts'
@@ -78,6 +79,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   await knownSchema(database, schema.waitingFor, signal)
   schema.done()
   const health = stack.use(new StoreHealth({ database, clock, instanceId, version: SERVICE_VERSION }))
+  startHistory({ database: config.store.database, ...emulator, instanceId, events, metrics }, stack)
   const verifier = stack.use(createVerifier(config, events, metrics))
   probes.push(health.probe, verifier.readiness)
 

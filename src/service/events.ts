@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../core/audit-entry.ts'
-import type { CalloutErrorCode } from '../core/errors.ts'
+import type { CalloutError, CalloutErrorCode } from '../core/errors.ts'
 import type { AbortCode } from '../core/reasons.ts'
 import type { Trouble } from './membership.ts'
 
@@ -60,6 +60,14 @@ export interface CalloutEvents {
   /** A call to Spanner failed; `recovered` reports the first success after failures. */
   storeFault(operation: string, code: CalloutErrorCode, detail: string): void
   storeRecovered(operation: string, downMs: number): void
+  /** This member writes the history of policy from now on, or another does. */
+  historyWriter(isWriting: boolean): void
+  /** Changes of policy were added to the history. */
+  historyRecorded(changes: number): void
+  /** The history could not be gone on with for now; it is tried again. */
+  historyFailed(error: CalloutError): void
+  /** What was changed between the two timestamps was not kept long enough to be recorded. */
+  historyGap(from: string, until: string): void
   /** A bug was caught; the request it belongs to was denied with `internal`. */
   unexpected(where: string, error: unknown): void
 }

@@ -21,6 +21,19 @@ type UnaryMethod = (
   callback: (error: unknown, response: unknown) => void,
 ) => { cancel(): void }
 
+type StreamingMethod = (
+  request: object,
+  metadata: grpc.Metadata,
+) => AsyncIterable<unknown> & { cancel(): void; on(event: 'error', listener: () => void): void }
+
+/** What bounds a call whose answers go on coming. */
+export interface StreamBounds {
+  /** The call fails when nothing comes for so long. Time in which nobody asked for the next answer does not count. */
+  readonly silenceMaxMs: number
+  /** Ends the call. */
+  readonly signal: AbortSignal
+}
+
 interface Connection {
   readonly stub: Readonly<Record<string, unknown>>
   readonly openedMs: number
@@ -32,8 +45,9 @@ export interface SpannerChannelOptions extends SpannerEndpoint {
 }
 
 /**
- * Unary calls on the stub of the generated client, each bounded by its deadline whatever the peer does: gRPC gets the
- * deadline, and a timer of our own covers what gRPC does not (finding credentials, a connection that is being opened).
+ * Calls on the stub of the generated client. A unary one is bounded by its deadline whatever the peer does: gRPC gets the
+ * deadline, and a timer of our own covers what gRPC does not (finding credentials, a connection that is being opened). A
+ * streaming one is bounded by the silence between two answers.
  *
  * Calls go to the stub and not through the methods of the client: these leave a rejected `initialize()` unhandled, which
  * ends the process when credentials are missing, and parse the whole API description for each failure with details.
@@ -56,6 +70,40 @@ export class SpannerChannel implements AsyncDisposable {
   async call(method: string, request: object, metadata: grpc.Metadata, deadlineMs: DeadlineMs): Promise<unknown> {
     const connection = this.#connection ?? (await this.#open(deadlineMs))
     return this.#send(connection, method, request, metadata, deadlineMs)
+  }
+
+  /**
+   * One call that is answered many times; ends when the peer says so. Reads no further than it is asked to. Throws what gRPC
+   * reports, `DeadlinePassed` after silence, and whatever gRPC makes of it when the signal ends the call. Leaving the loop
+   * ends the call too.
+   */
+  async *stream(
+    method: string,
+    request: object,
+    metadata: grpc.Metadata,
+    { silenceMaxMs, signal }: StreamBounds,
+  ): AsyncGenerator<unknown, void, void> {
+    const { clock } = this.#options
+    const connection = this.#connection ?? (await this.#open(clock.monotonicMs() + silenceMaxMs))
+    signal.throwIfAborted()
+    const send = connection.stub[method] as StreamingMethod
+    const call = send.call(connection.stub, request, metadata)
+    // The end of a call that nobody waits for any more is an event too.
+    call.on('error', () => {})
+    const cancel = (): void => call.cancel()
+    signal.addEventListener('abort', cancel)
+    const answers = call[Symbol.asyncIterator]()
+    try {
+      for (;;) {
+        const next = await this.#withoutSilence(answers.next(), method, connection, silenceMaxMs)
+        if (next.done === true) return
+        this.#heard()
+        yield next.value
+      }
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      cancel()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,6 +160,30 @@ export class SpannerChannel implements AsyncDisposable {
         call.cancel()
       })
     })
+  }
+
+  async #withoutSilence<T>(
+    answer: Promise<T>,
+    method: string,
+    connection: Connection,
+    silenceMaxMs: number,
+  ): Promise<T> {
+    const { clock } = this.#options
+    const startedMs = clock.monotonicMs()
+    let cancelTimer = (): void => {}
+    const silence = new Promise<never>((_, reject) => {
+      cancelTimer = clock.after(silenceMaxMs, () => {
+        this.#silentSinceMs ??= startedMs
+        this.#replaceWhenSilent(connection)
+        reject(new DeadlinePassed(`${method}: nothing came for ${silenceMaxMs} ms`))
+      })
+    })
+    answer.catch(() => {})
+    try {
+      return await Promise.race([answer, silence])
+    } finally {
+      cancelTimer()
+    }
   }
 
   #heard(): void {

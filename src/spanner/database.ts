@@ -2,6 +2,7 @@ import type { protos } from '@google-cloud/spanner-api'
 import type { CalloutEvents } from '../service/events.ts'
 import type { Clock, DeadlineMs } from '../service/ports.ts'
 import { SpannerChannel } from './channel.ts'
+import type { StreamBounds } from './channel.ts'
 import type { SpannerEndpoint } from './endpoint.ts'
 import type { Mutation } from './mutation.ts'
 import { createOutageReport } from './outage.ts'
@@ -12,6 +13,8 @@ import { Sessions } from './session.ts'
 import type { Session } from './session.ts'
 import { DeadlinePassed, isAborted, isSessionLost, isTransient, storeError } from './status.ts'
 import { Transaction } from './transaction.ts'
+import { PartialRows } from './partial-rows.ts'
+import type { StructType } from './partial-rows.ts'
 import { queryRequest, readRequest, rowsOf } from './query.ts'
 import type { KeyedRead, Parameters } from './query.ts'
 import { createTurns } from './turns.ts'
@@ -112,6 +115,40 @@ export class SpannerDatabase implements AsyncDisposable {
       this.#channel.call('executeSql', { ...request, session: session.name }, session.metadata, deadlineMs),
     )
     return rowsOf(response as protos.google.spanner.v1.IResultSet)
+  }
+
+  /**
+   * A strong single-use query whose rows come as they are made, such as that of a change stream. Nothing is tried again: what came
+   * before a failure has been handed out. Ends without an error when the signal says so; failures are those of every operation.
+   */
+  async *stream(
+    sql: string,
+    parameters: Parameters,
+    bounds: StreamBounds,
+  ): AsyncGenerator<{ readonly row: Row; readonly rowType: StructType }, void, void> {
+    const request = {
+      ...queryRequest(sql, parameters),
+      transaction: { singleUse: { readOnly: { strong: true } } },
+    } satisfies protos.google.spanner.v1.IExecuteSqlRequest
+    const rows = new PartialRows()
+    let session: Session | undefined
+    try {
+      session = await this.#sessions.acquire(this.#clock.monotonicMs() + bounds.silenceMaxMs)
+      const call = { ...request, session: session.name }
+      for await (const part of this.#channel.stream('executeStreamingSql', call, session.metadata, bounds)) {
+        this.#outage.succeeded('stream')
+        for (const row of rows.take(part as protos.google.spanner.v1.IPartialResultSet)) {
+          yield { row, rowType: rows.rowType }
+        }
+      }
+    } catch (error) {
+      if (bounds.signal.aborted) return
+      if (session !== undefined && isSessionLost(error)) this.#sessions.discard(session)
+      const failure = storeError(error, 'stream')
+      if (failure === undefined) throw error
+      this.#outage.failed('stream', failure)
+      throw failure
+    }
   }
 
   /**

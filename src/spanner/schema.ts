@@ -52,6 +52,7 @@ export const POLICY_HISTORY_COLUMNS = [
   'ModIndex',
   'Change',
   'Principal',
+  'EntityId',
   'EditId',
   'Source',
   'Actor',
@@ -61,10 +62,19 @@ export const POLICY_HISTORY_COLUMNS = [
   'AfterRow',
 ] as const
 export const POLICY_HISTORY_BY_PRINCIPAL = 'PolicyHistoryByPrincipal'
+export const POLICY_HISTORY_BY_ID = 'PolicyHistoryById'
 export const POLICY_HISTORY_BY_TIME = 'PolicyHistoryByTime'
+export const POLICY_HISTORY_BY_EDIT = 'PolicyHistoryByEdit'
+export const POLICY_HISTORY_BY_TRANSACTION = 'PolicyHistoryByTransaction'
 
 export const CHANGE_STREAM_READERS = 'ChangeStreamReaders'
-export const CHANGE_STREAM_READER_COLUMNS = ['Stream', 'Holder', 'LeaseExpiresAt', 'Progress', 'UpdatedAt'] as const
+export const CHANGE_STREAM_READER_COLUMNS = [
+  'Stream',
+  'Holder',
+  'LeaseExpiresAt',
+  'RecordedUntil',
+  'UpdatedAt',
+] as const
 
 export const PROPOSALS = 'Proposals'
 export const PROPOSAL_COLUMNS = [

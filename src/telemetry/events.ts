@@ -4,6 +4,7 @@ import { TROUBLES } from '../service/membership.ts'
 import type { Clock } from '../service/ports.ts'
 import { bounded } from './bounded.ts'
 import { decisionFields, totalMs } from './decision-line.ts'
+import { historyEvents, type HistoryEvents } from './history-events.ts'
 import { createLogLimit, type LogLimit } from './log-limit.ts'
 import { describeError } from './logged-error.ts'
 import type { Logger } from './logger.ts'
@@ -26,6 +27,7 @@ export function createEvents({ logger, metrics, clock }: EventsOptions): Callout
     ...requestEvents(logger, metrics, limit),
     ...dependencyEvents(logger, metrics, limit),
     ...memberEvents(logger, metrics, limit),
+    ...historyEvents(logger, metrics, limit),
   }
   return neverThrowing(parts, () => metrics.unexpectedErrors.inc())
 }
@@ -143,7 +145,7 @@ function memberEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Member
   }
 }
 
-type DependencyEvents = Omit<CalloutEvents, keyof RequestEvents | keyof MemberEvents>
+type DependencyEvents = Omit<CalloutEvents, keyof RequestEvents | keyof MemberEvents | keyof HistoryEvents>
 
 function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): DependencyEvents {
   return {

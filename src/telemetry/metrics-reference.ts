@@ -167,6 +167,37 @@ export const METRICS = {
     labels: ['operation', 'code'],
     meaning: 'Calls to Spanner that failed.',
   },
+  historyLag: {
+    name: 'history_lag_seconds',
+    type: 'gauge',
+    labels: [],
+    meaning:
+      'Age of the last moment up to which every change of policy is in the history, whichever member writes it; some seconds. Alarm over 60.',
+  },
+  historyWriter: {
+    name: 'history_writer',
+    type: 'gauge',
+    labels: [],
+    meaning: '1 while this member writes the history of policy; one of all does.',
+  },
+  historyChanges: {
+    name: 'history_changes_total',
+    type: 'counter',
+    labels: [],
+    meaning: 'Changes of policy that this member added to the history.',
+  },
+  historyFailures: {
+    name: 'history_failures_total',
+    type: 'counter',
+    labels: ['code'],
+    meaning: 'Times that the history could not be gone on with; it is tried again and nothing is lost.',
+  },
+  historyGaps: {
+    name: 'history_gaps_total',
+    type: 'counter',
+    labels: [],
+    meaning: 'Times that changes of policy were lost to the history, unrecorded for seven days. Alarm on any.',
+  },
   unexpectedErrors: {
     name: 'unexpected_errors_total',
     type: 'counter',

@@ -14,10 +14,15 @@ type Instruments = { readonly [K in keyof typeof METRICS]: Instrument<(typeof ME
 export interface Metrics extends Instruments {
   /** Names the source of `key_set_age_seconds`: seconds by issuer id, asked at each scrape. */
   observeKeySetAges(source: () => ReadonlyMap<string, number>): void
+  /** Names the source of `history_lag_seconds`, asked at each scrape; no value as long as nothing is known. */
+  observeHistoryLag(source: () => number | undefined): void
   /** Everything in the text format of Prometheus. */
   exposition(): Promise<string>
   readonly contentType: string
 }
+
+/** Which alarms watch. */
+const HISTORY_FAILURES = ['ERR_STORE_UNAVAILABLE', 'ERR_STORE_REFUSED', 'ERR_STORE_CONFLICT']
 
 /** The reason of an allow: a label must have a value. */
 export const NO_REASON = 'none'
@@ -31,7 +36,13 @@ export function createMetrics(options: { readonly version: string }): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   let keySetAges = (): ReadonlyMap<string, number> => new Map()
+  let historyLag = (): number | undefined => undefined
   const instruments = createInstruments(registry, {
+    historyLag: (gauge) => {
+      const seconds = historyLag()
+      if (seconds === undefined) gauge.remove({})
+      else gauge.set(seconds)
+    },
     keySetAge: (gauge) => {
       gauge.reset()
       for (const [issuer, seconds] of keySetAges()) gauge.set({ issuer }, seconds)
@@ -42,6 +53,9 @@ export function createMetrics(options: { readonly version: string }): Metrics {
     ...instruments,
     observeKeySetAges: (source) => {
       keySetAges = source
+    },
+    observeHistoryLag: (source) => {
+      historyLag = source
     },
     exposition: () => registry.metrics(),
     contentType: registry.contentType,
@@ -84,5 +98,6 @@ function createSeries(metrics: Instruments, version: string): void {
   for (const outcome of ['allow', 'deny']) metrics.auditFailures.inc({ outcome }, 0)
   for (const trouble of Object.keys(TROUBLES)) metrics.departures.inc({ trouble }, 0)
   metrics.groupMember.set(1)
+  for (const code of HISTORY_FAILURES) metrics.historyFailures.inc({ code }, 0)
   metrics.buildInfo.set({ version }, 1)
 }

@@ -1,4 +1,5 @@
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
+import type { CalloutError } from '../../src/core/errors.ts'
 import type { AbortCode } from '../../src/core/reasons.ts'
 import type { Trouble } from '../../src/service/membership.ts'
 import type { CalloutEvents, Delivery, IntrospectionResult, StageDurations } from '../../src/service/events.ts'
@@ -29,6 +30,10 @@ export class RecordedEvents implements CalloutEvents {
   readonly evictions: string[] = []
   readonly faults: { operation: string; code: string; detail: string }[] = []
   readonly recoveries: string[] = []
+  historyChanges = 0
+  readonly historyWriters: boolean[] = []
+  readonly historyFailures: CalloutError[] = []
+  readonly historyGaps: { from: string; until: string }[] = []
   readonly unexpectedErrors: { where: string; error: unknown }[] = []
 
   requestAborted(code: AbortCode): void {
@@ -95,6 +100,22 @@ export class RecordedEvents implements CalloutEvents {
 
   storeRecovered(operation: string): void {
     this.recoveries.push(operation)
+  }
+
+  historyWriter(isWriting: boolean): void {
+    this.historyWriters.push(isWriting)
+  }
+
+  historyRecorded(changes: number): void {
+    this.historyChanges += changes
+  }
+
+  historyFailed(error: CalloutError): void {
+    this.historyFailures.push(error)
+  }
+
+  historyGap(from: string, until: string): void {
+    this.historyGaps.push({ from, until })
   }
 
   unexpected(where: string, error: unknown): void {

@@ -87,6 +87,7 @@ const HISTORY: Cells = {
   ModIndex: int64Value(0),
   Change: s('CHANGED'),
   Principal: s('user:corp:alice'),
+  EntityId: s('g'),
   Source: s('sql'),
   BeforeRow: s('{}'),
   AfterRow: s('{}'),
@@ -233,6 +234,7 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
     { Change: s('ADDED') },
     { Change: s('REMOVED') },
     { Change: s('TOUCHED') },
+    { Change: s('GAP') },
   ],
   CK_Proposals_State: [
     { State: s('DONE') },

@@ -31,7 +31,7 @@ test('a migration that databases may have applied is not changed; a change of th
     delegation: 'e154f59e832818ba428ab5770320c4da333e56c89ccb28f9fd549841283fd44c',
     conditions: '79bf0e867c79f1690b952efe5c1253ce0607db6ca76523547dc92d8b4d631984',
     model: '2e3d9574966231b4d0a25c6b8c02a6fe7596500301ff3fb99ff19d674559c282',
-    history: 'b760a655ff765df4079da824d0dd4a29667205b3d648c921fb3dc9f583296e39',
+    history: '35a2b6a86327d133c400dcc744634812208813fd50d1abe0455d91202e2afaca',
     proposals: '03acdaf15c5402cdff5b42a38faf5549bac39fc2eb50029c823c83368feda61f',
     inputs: 'b47a71925fd296b56f51a714a9a3638ad3e278d22c39871c7d5c70e14b652a97',
   }
