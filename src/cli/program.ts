@@ -3,6 +3,7 @@ import type { CommandContext } from './command-options.ts'
 import { addConfigCommands } from './commands/config.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addGrantsCommands } from './commands/grants.ts'
+import { addHistoryCommands } from './commands/history.ts'
 import { addKeysCommands } from './commands/keys.ts'
 import { addLockCommands } from './commands/lock.ts'
 import { addRolesCommands } from './commands/roles.ts'
@@ -25,6 +26,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addGrantsCommands,
   addRolesCommands,
   addLockCommands,
+  addHistoryCommands,
   addKeysCommands,
   addTokenCommands,
 ]

@@ -1,5 +1,4 @@
 import type { PolicyChange, PolicyKind, PolicyRow } from '../core/policy-row.ts'
-import { policyKey } from '../core/policy-row.ts'
 import type { HistoryEntry, StoredRow } from './history.ts'
 import type { Author } from './policy-edit.ts'
 
@@ -71,9 +70,4 @@ function movedHow(now: PolicyRow | undefined): string {
 function renamed({ kind, row }: PolicyRow, { actor, reason }: Author): PolicyRow {
   const { createdAt: _createdAt, ...rest } = row
   return { kind, row: { ...rest, createdBy: actor, reason } } as PolicyRow
-}
-
-/** A row of policy in a line for people. */
-export function nameOfRow(row: PolicyRow): string {
-  return `${row.kind} ${policyKey(row).join(' ')}`
 }
