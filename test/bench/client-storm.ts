@@ -2,15 +2,18 @@ import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from '@nats-io/transport-node'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { DefaultClient } from '../support/default-client.ts'
 
 /**
- * Many real clients of nats.js with its default settings, in a process of their own: connects them a few at a time, then
- * watches what becomes of them.
+ * Many clients with the default settings of nats.js, in a process of their own: connects them a few at a time, then watches
+ * what becomes of them.
  */
 export interface ClientTask {
   readonly url: string
   readonly tokens: readonly string[]
   readonly clients: number
+  /** `nats.js` itself, or its rules on a bare socket. */
+  readonly library: 'nats.js' | 'bare'
 }
 
 /** How the clients are, told four times a second. */
@@ -19,18 +22,53 @@ export interface ClientCounts {
   /** Have come back since they were all connected. */
   readonly back: number
   readonly closedForGood: number
+  /** Failed attempts since the clients were connected first, by what each saw. */
+  readonly failures: Readonly<Record<string, number>>
 }
 
 const CONNECTING_AT_ONCE = 32
 const TOLD_EVERY_MS = 250
 
-const counts = { connected: 0, back: 0, closedForGood: 0 }
+const counts = { connected: 0, back: 0, closedForGood: 0, failures: {} as Record<string, number> }
 
-async function one({ url, tokens }: ClientTask, index: number): Promise<void> {
+/** Counts one client; to be told what happens to it. */
+class Watch {
+  #connected = false
+  #wasConnected = false
+  #wasBack = false
+
+  connected(): void {
+    if (this.#connected) return
+    if (this.#wasConnected && !this.#wasBack) {
+      counts.back += 1
+      this.#wasBack = true
+    }
+    this.#connected = true
+    this.#wasConnected = true
+    counts.connected += 1
+  }
+
+  disconnected(): void {
+    if (this.#connected) counts.connected -= 1
+    this.#connected = false
+  }
+
+  failed(why: string): void {
+    if (this.#wasConnected) counts.failures[why] = (counts.failures[why] ?? 0) + 1
+  }
+
+  closedForGood(): void {
+    counts.closedForGood += 1
+  }
+}
+
+async function one({ url, tokens, library }: ClientTask, index: number): Promise<void> {
   const token = tokens[index % tokens.length] ?? ''
+  const watch = new Watch()
+  if (library === 'bare') return await new DefaultClient(Number(new URL(url).port), token, watch).run()
   for (;;) {
     try {
-      watch(await connect({ servers: url, token }))
+      follow(await connect({ servers: url, token }), watch)
       return
     } catch {
       // The machine is busy; how many get in at the first attempt is not what is measured.
@@ -39,26 +77,17 @@ async function one({ url, tokens }: ClientTask, index: number): Promise<void> {
   }
 }
 
-function watch(client: NatsConnection): void {
-  let connected = true
-  let back = false
-  counts.connected += 1
-  const follow = async (): Promise<void> => {
-    for await (const { type } of client.status()) {
-      if (type === 'disconnect' && connected) {
-        connected = false
-        counts.connected -= 1
-      }
-      if (type === 'reconnect' && !connected) {
-        connected = true
-        counts.connected += 1
-        if (!back) counts.back += 1
-        back = true
-      }
+function follow(client: NatsConnection, watch: Watch): void {
+  watch.connected()
+  const statuses = async (): Promise<void> => {
+    for await (const status of client.status()) {
+      if (status.type === 'disconnect') watch.disconnected()
+      if (status.type === 'reconnect') watch.connected()
+      if (status.type === 'error') watch.failed(status.error.message)
     }
   }
-  void follow()
-  void client.closed().then(() => (counts.closedForGood += 1))
+  void statuses()
+  void client.closed().then(() => watch.closedForGood())
 }
 
 async function main(task: ClientTask): Promise<void> {

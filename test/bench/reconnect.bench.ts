@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import type { ClientCounts, ClientTask } from './client-storm.ts'
 import { processUsage } from './process-usage.ts'
 import { serviceCounters } from './service-metrics.ts'
@@ -14,6 +15,8 @@ export interface ReconnectFigures {
   readonly secondsUntilHalf: number | undefined
   readonly secondsUntilAll: number | undefined
   readonly closedForGood: number
+  /** Attempts of clients that failed since all were connected first, by what the client saw. */
+  readonly failures: ClientCounts['failures']
   /** Decisions and refusals from the herd's start to its end. */
   readonly admitted: number
   readonly disconnected: number
@@ -25,17 +28,24 @@ export interface ReconnectFigures {
 
 const CLIENT_STORM = path.join(import.meta.dirname, 'client-storm.ts')
 /** More sockets in one process make its event loop, not the parts under test, the slowest of all. */
-const CLIENTS_PER_PROCESS = 2500
+const CLIENTS_PER_PROCESS = { 'nats.js': 2500, bare: 5000 } as const
+
+export interface Herd {
+  readonly clients: number
+  readonly library: ClientTask['library']
+  /** The service disconnects whom it cannot serve; it denies them otherwise. */
+  readonly disconnect: boolean
+  /** nats-server starts anew, in place of a reload, with which it ends every session that a callout admitted. */
+  readonly restart: boolean
+  readonly secondsMax: number
+}
 
 /**
- * Lets `clients` clients with default settings connect, makes nats-server end every session that a callout admitted by
- * a reload, and waits until all are back, some are lost for good, or `secondsMax` have passed. The service disconnects whom it cannot
- * serve if `disconnect`, and denies them otherwise.
+ * Lets so many clients with default settings connect, makes nats-server end all their sessions at once, and waits until
+ * all are back or `secondsMax` have passed.
  */
 export async function benchReconnect(
-  clients: number,
-  disconnect: boolean,
-  secondsMax: number,
+  { clients, library, disconnect, restart, secondsMax }: Herd,
   progress: (line: string) => void,
 ): Promise<ReconnectFigures> {
   await using stack = await startBenchStack({
@@ -47,12 +57,13 @@ export async function benchReconnect(
           )
         : yaml,
   })
-  const herd = startHerd({ url: stack.nats.url, tokens: await tokensOf(stack), clients })
+  const herd = startHerd({ url: stack.nats.url, tokens: await tokensOf(stack), clients, library })
   try {
     await herd.until(({ connected }) => connected === clients, 300, progress)
     const before = await serviceCounters(stack.service.httpUrl)
     const startedMs = performance.now()
-    stack.nats.signal('SIGHUP')
+    if (restart) await stack.nats.restart()
+    else stack.nats.signal('SIGHUP')
     let halfMs: number | undefined
     const all = await herd.until(
       ({ back, connected }) => {
@@ -70,6 +81,7 @@ export async function benchReconnect(
       secondsUntilHalf: halfMs === undefined ? undefined : (halfMs - startedMs) / 1000,
       secondsUntilAll: all ? (endedMs - startedMs) / 1000 : undefined,
       closedForGood: herd.counts().closedForGood,
+      failures: herd.counts().failures,
       admitted: grown('decisions_total{outcome="allow",reason="none"}'),
       disconnected: grown('refusals_total{way="disconnect"}'),
       denied: grown('refusals_total{way="reply"}'),
@@ -82,9 +94,9 @@ export async function benchReconnect(
   }
 }
 
-interface Herd {
+interface RunningHerd {
   counts(): ClientCounts
-  /** False when the seconds have passed, or a client is lost for good, before `condition` holds. */
+  /** False when the seconds have passed before `condition` holds. */
   until(
     condition: (counts: ClientCounts) => boolean,
     secondsMax: number,
@@ -93,22 +105,32 @@ interface Herd {
   end(): void
 }
 
-function startHerd({ url, tokens, clients }: ClientTask): Herd {
+function startHerd(task: ClientTask): RunningHerd {
+  const clientsPerProcess = CLIENTS_PER_PROCESS[task.library]
   const parts: { child: ChildProcess; counts: ClientCounts }[] = []
-  for (let left = clients; left > 0; left -= CLIENTS_PER_PROCESS) {
+  for (let left = task.clients; left > 0; left -= clientsPerProcess) {
     const child = fork(CLIENT_STORM)
-    const part = { child, counts: { connected: 0, back: 0, closedForGood: 0 } }
+    const part: (typeof parts)[number] = { child, counts: { connected: 0, back: 0, closedForGood: 0, failures: {} } }
     child.on('message', (counts) => {
       part.counts = counts as ClientCounts
     })
-    child.send({ url, tokens, clients: Math.min(left, CLIENTS_PER_PROCESS) } satisfies ClientTask)
+    child.send({ ...task, clients: Math.min(left, clientsPerProcess) } satisfies ClientTask)
     parts.push(part)
   }
-  const sum = (key: keyof ClientCounts): number => parts.reduce((total, { counts }) => total + counts[key], 0)
+  const sum = (key: 'connected' | 'back' | 'closedForGood'): number =>
+    parts.reduce((total, { counts }) => total + counts[key], 0)
+  const failures = (): Record<string, number> => {
+    const all: Record<string, number> = {}
+    for (const [why, times] of parts.flatMap(({ counts }) => Object.entries(counts.failures))) {
+      all[why] = (all[why] ?? 0) + times
+    }
+    return all
+  }
   const counts = (): ClientCounts => ({
     connected: sum('connected'),
     back: sum('back'),
     closedForGood: sum('closedForGood'),
+    failures: failures(),
   })
   return {
     counts,
@@ -128,10 +150,24 @@ function startHerd({ url, tokens, clients }: ClientTask): Herd {
 }
 
 if (import.meta.main) {
-  const [clients = '10000', way = 'disconnect', seconds = '240'] = process.argv.slice(2)
-  const progress = (line: string): void => void process.stderr.write(`${line}\n`)
-  const figures = await benchReconnect(Number(clients), way === 'disconnect', Number(seconds), progress)
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      'nats.js': { type: 'boolean', default: false },
+      reply: { type: 'boolean', default: false },
+      restart: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '240' },
+    },
+  })
+  const herd: Herd = {
+    clients: Number(positionals[0] ?? '10000'),
+    library: values['nats.js'] ? 'nats.js' : 'bare',
+    disconnect: !values.reply,
+    restart: values.restart,
+    secondsMax: Number(values.seconds),
+  }
+  const figures = await benchReconnect(herd, (line) => void process.stderr.write(`${line}\n`))
   process.stdout.write(
-    `${JSON.stringify({ load: await readFile('/proc/loadavg', 'utf8'), ...figures }, undefined, 2)}\n`,
+    `${JSON.stringify({ load: await readFile('/proc/loadavg', 'utf8'), ...herd, ...figures }, undefined, 2)}\n`,
   )
 }
