@@ -2,12 +2,17 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
+import { metric } from '../support/clients.ts'
+import { DefaultClient } from '../support/default-client.ts'
 import { until } from '../support/spanner.ts'
 
 const HERD = 500
 const AT_ONCE = 25
 /** Four seconds on a machine with little else to do: a client waits two to four before it tries again. */
 const BACK_WITHIN_MS = 60_000
+/** With default settings a client that was disconnected while it connected waits out 20 s: four such waves. */
+const DEFAULT_HERD = 200
+const WAVES_WITHIN_MS = 90_000
 const ADVISED = { ignoreAuthErrorAbort: true, maxReconnectAttempts: -1, reconnectJitter: 2000, timeout: 3000 }
 
 let stack: LocalStack
@@ -47,3 +52,40 @@ suite(`a reload of nats-server, which disconnects all of ${HERD} clients with th
     assert.equal(herd.filter((client) => client.isClosed()).length, 0)
   })
 })
+
+suite(
+  `a reload of nats-server, which disconnects all of ${DEFAULT_HERD} clients with the default settings of nats.js,`,
+  () => {
+    test('brings every one back, and none is closed for good', async (context) => {
+      const token = await stack.provider.clientCredentials('orders-service')
+      await Promise.all(herd.splice(0).map((client) => client.close()))
+      const counts = { connected: 0, closedForGood: 0 }
+      const failures: string[] = []
+      const events = {
+        connected: () => void (counts.connected += 1),
+        disconnected: () => void (counts.connected -= 1),
+        failed: (why: string) => void failures.push(why),
+        closedForGood: () => void (counts.closedForGood += 1),
+      }
+      const clients = Array.from({ length: DEFAULT_HERD }, () => new DefaultClient(stack.nats.port, token, events))
+      context.after(() => clients.map((client) => client.close()))
+      for (let next = 0; next < DEFAULT_HERD; next += AT_ONCE) {
+        await Promise.all(clients.slice(next, next + AT_ONCE).map((client) => client.run()))
+      }
+      failures.length = 0
+      const disconnectedBefore = await metric(stack.service, 'nats_callout_refusals_total{way="disconnect"}')
+      const reloadMs = Date.now()
+      stack.nats.signal('SIGHUP')
+      await until('every client is disconnected or lost', WAVES_WITHIN_MS, () =>
+        Promise.resolve(counts.connected < DEFAULT_HERD),
+      )
+      await until('every client is back or lost', WAVES_WITHIN_MS, () =>
+        Promise.resolve(counts.connected + counts.closedForGood === DEFAULT_HERD),
+      )
+      const disconnected =
+        (await metric(stack.service, 'nats_callout_refusals_total{way="disconnect"}')) - disconnectedBefore
+      context.diagnostic(`back after ${Date.now() - reloadMs} ms, ${disconnected} KICKs; failed: ${failures.join()}`)
+      assert.equal(counts.closedForGood, 0)
+    })
+  },
+)
