@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { createEmulatorDatabase } from '../../../src/dev/emulator-database.ts'
 import { freePort } from '../../../src/dev/free-port.ts'
@@ -6,6 +9,7 @@ import { locateNatsServer } from '../../../src/dev/locate-nats-server.ts'
 import { OLDEST_TESTED_VERSION } from '../../../src/dev/nats-server-release.ts'
 import { prepareGround, startStand, type StandGround, type StandOptions } from '../../support/doctor-stand.ts'
 import { anIssuer, anXKey, connectClient } from '../../support/nats.ts'
+import { startTcpProxy } from '../../support/tcp-proxy.ts'
 
 let ground: StandGround
 before(async () => {
@@ -312,6 +316,25 @@ suite('doctor finds, behind the service,', () => {
       says: /none for ES256/,
     }))
 
+  test('an issuer whose clock is wrong', async () => {
+    await using issuer = await startIssuerOf(ground.provider.issuer, 2 * 60_000)
+    await assertFound({
+      editConfig: (yaml) => yaml.replace(/issuer: '[^']*'/, `issuer: '${issuer.url}'`),
+      found: ['fail issuers.clock'],
+      says: /local: 1\d{5} ms ahead/,
+    })
+  })
+
+  test('a database that is slow', async () => {
+    await using proxy = await startTcpProxy(ground.emulator.host)
+    proxy.setDelay(250)
+    await using stand = await startStand({ ...ground, emulator: { ...ground.emulator, host: proxy.host } })
+    const { found, exitCode, text } = await stand.troubles()
+    assert.deepEqual(found, ['warn store.latency'], text)
+    assert.match(text, /strong reads of grants: median \d{3,4}\.\d ms/)
+    assert.equal(exitCode, 0)
+  })
+
   test('a database without the schema', async () => {
     const name = await createEmulatorDatabase(ground.emulator.host)
     await assertFound({
@@ -336,3 +359,27 @@ suite('doctor finds, behind the service,', () => {
     assert.equal(exitCode, 1)
   })
 })
+
+/** An issuer with the keys of another one, whose clock is so much ahead. */
+async function startIssuerOf(provider: string, aheadMs: number): Promise<AsyncDisposable & { readonly url: string }> {
+  const answer = await fetch(`${provider}/.well-known/openid-configuration`)
+  const { jwks_uri: keysUrl } = (await answer.json()) as { jwks_uri: string }
+  const keys = await (await fetch(keysUrl)).json()
+  const server = createServer((request, response) => {
+    const document = request.url === '/keys' ? keys : { issuer: url, jwks_uri: `${url}/keys` }
+    response.setHeader('date', new Date(Date.now() + aheadMs).toUTCString())
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(document))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
