@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { connect, errors, type NatsConnection } from '@nats-io/transport-node'
+import { connect, credsAuthenticator, errors, type NatsConnection } from '@nats-io/transport-node'
+import type { LocalStack } from './stack.ts'
 
 /** nats-server answers within two seconds whatever the service does. */
 const CONNECT_TIMEOUT_MS = 5000
@@ -21,13 +22,21 @@ export interface DemoClient extends AsyncDisposable {
 export type Welcome = { readonly client: DemoClient } | { readonly refusal: string }
 
 /**
- * Connects with a token, or with nothing. A refusal is a value, with the text that the client gets to see; that the
+ * Connects with a token, or with nothing but the sentinel that the server may want beside it. A refusal is a value, with the text that the client gets to see; that the
  * service gave no answer, or that there is no server, is thrown.
  */
-export async function connectClient(servers: string, name: string, token: string | undefined): Promise<Welcome> {
-  const credentials = token === undefined ? {} : { token }
+export async function connectClient(
+  { nats, sentinelCreds }: Pick<LocalStack, 'nats' | 'sentinelCreds'>,
+  name: string,
+  token: string | undefined,
+): Promise<Welcome> {
+  const credentials = {
+    ...(token === undefined ? {} : { token }),
+    ...(sentinelCreds === undefined ? {} : { authenticator: credsAuthenticator(sentinelCreds) }),
+  }
+  const options = { servers: nats.url, name, reconnect: false, timeout: CONNECT_TIMEOUT_MS }
   try {
-    const nc = await connect({ servers, name, reconnect: false, timeout: CONNECT_TIMEOUT_MS, ...credentials })
+    const nc = await connect({ ...options, ...credentials })
     return { client: demoClient(name, nc) }
   } catch (error) {
     if (error instanceof errors.AuthorizationError && /^authorization violation$/i.test(error.message)) {

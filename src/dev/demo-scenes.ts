@@ -81,7 +81,7 @@ async function admit({ stack, expectations }: DemoStage, guest: Guest, width: nu
     guest.description.padEnd(width),
     describeAnswer(expected.outcome === 'ALLOW', expected),
     async () => {
-      const welcome = await connectClient(stack.nats.url, expected.client, await guest.token?.(stack.provider))
+      const welcome = await connectClient(stack, expected.client, await guest.token?.(stack.provider))
       const [row] = await readDecisions(stack.database, expected.client)
       if ('client' in welcome) client = welcome.client
       return describeAnswer('client' in welcome, row)

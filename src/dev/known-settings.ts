@@ -1,12 +1,14 @@
 import { compareVersions } from './locate-nats-server.ts'
 
 /**
- * Settings of the reference configurations that an old nats-server does not know, and does not start with.
+ * Settings of the reference configurations and of the tests that an old nats-server does not know, and does not start with.
  * Source: nats-server `server/opts.go` by tag.
  */
 const FIRST_VERSIONS: Readonly<Record<string, string>> = {
   allowed_accounts: '2.11.0',
   default_sentinel: '2.11.2',
+  pass_cookie: '2.11.0',
+  token_cookie: '2.11.0',
 }
 
 export function knowsSetting(version: string, name: string): boolean {

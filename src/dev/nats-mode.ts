@@ -10,6 +10,9 @@ export const OPERATOR_CONFIG_FILE = path.resolve(import.meta.dirname, '../../nat
 /** The file that it includes, relative to it. */
 export const JWTS_CONFIG_FILE = `secrets/${SERVER_JWTS_FILE}`
 
+/** The user that clients are until the service has answered, for those that have to say so themselves. */
+export const SENTINEL_CREDS_FILE = 'secrets/sentinel.creds'
+
 /** Where the default configuration expects nats-server. */
 const USUAL_SERVER = 'nats://127.0.0.1:4222'
 

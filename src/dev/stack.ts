@@ -9,10 +9,10 @@ import { systemClock as clock } from '../service/clock.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
 import { createPolicyAdmin } from '../spanner/policy-admin.ts'
 import { lastLines, privateDirectory, startChild, type ChildProcess } from './child-process.ts'
-import { withKnownSettings } from './known-settings.ts'
+import { knowsSetting, withKnownSettings } from './known-settings.ts'
 import { locateNatsServer, type NatsServerBinary } from './locate-nats-server.ts'
 import { locateSpannerEmulator } from './locate-spanner-emulator.ts'
-import { operatorMode, serverConfigurationMode, type NatsMode } from './nats-mode.ts'
+import { operatorMode, SENTINEL_CREDS_FILE, serverConfigurationMode, type NatsMode } from './nats-mode.ts'
 import { startNatsServer, type NatsServer } from './nats-server.ts'
 import {
   DEFAULT_AUDIENCE,
@@ -57,6 +57,8 @@ export interface LocalStack extends AsyncDisposable {
   readonly nats: NatsServer
   /** Without a leading `v`. */
   readonly natsVersion: string
+  /** What a client has to bring beside its token: in operator mode, to a nats-server that knows no default sentinel. */
+  readonly sentinelCreds?: Uint8Array
   readonly emulator: SpannerEmulator
   readonly provider: OpenIdProvider
   readonly database: SpannerDatabase
@@ -115,6 +117,7 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   )
   progress(`starting nats-server ${binary.version}`)
   const nats = stack.use(await startNats(home.path, binary, mode, options))
+  const sentinelCreds = await neededSentinel(home.path, binary, options)
 
   const configFile = path.join(home.path, 'callout.yaml')
   const yaml = calloutYaml(mode.calloutYaml(nats.url), provider.issuer, databaseName)
@@ -141,6 +144,7 @@ export async function startLocalStack(options: StackOptions = {}): Promise<Local
   return {
     nats,
     natsVersion: binary.version,
+    ...(sentinelCreds === undefined ? {} : { sentinelCreds }),
     emulator,
     provider,
     database,
@@ -171,6 +175,15 @@ async function startNats(
   const included = await readFile(path.join(home, includedFile), 'utf8')
   const edit = (text: string): string => withKnownSettings(editServerConfig?.(text) ?? text, binary.version)
   return startNatsServer({ config: edit(conf), path: binary.path, includes: { [includedFile]: edit(included) } })
+}
+
+async function neededSentinel(
+  home: string,
+  { version }: NatsServerBinary,
+  { operator }: StackOptions,
+): Promise<Uint8Array | undefined> {
+  if (operator !== true || knowsSetting(version, 'default_sentinel')) return undefined
+  return readFile(path.join(home, SENTINEL_CREDS_FILE))
 }
 
 function calloutYaml(natsAndCallout: string, issuer: string, database: string): string {

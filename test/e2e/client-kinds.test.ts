@@ -4,7 +4,9 @@ import { CONNECTION_TYPES } from '../../src/core/connection-condition.ts'
 import type { LocalStack } from '../../src/dev/stack.ts'
 import { CLIENT_KINDS, type ClientKind, type Credentials, type Session } from '../support/client-kinds.ts'
 import { startStackOfAllKinds, type Listeners } from '../support/client-kinds-stack.ts'
+import { metric } from '../support/clients.ts'
 import { connectClient, until } from '../support/nats.ts'
+import { SERVER_UNDER_TEST } from '../support/server-under-test.ts'
 import { inMs } from '../support/spanner.ts'
 import { adding } from '../../src/service/policy-edit.ts'
 
@@ -50,7 +52,7 @@ async function aToken(clientId = 'orders-service'): Promise<string> {
 
 async function credentialsFor(kind: ClientKind, clientId = 'orders-service'): Promise<Credentials> {
   const token = await aToken(clientId)
-  if (kind.isToldByServer === true) told.add(token)
+  if (kind.isToldByServer === true || isTakenForSentinel(kind)) told.add(token)
   return kind.credentials(token)
 }
 
@@ -109,11 +111,24 @@ async function attempt(
   const sinceMs = Date.now()
   const session = await kind.connect(listeners, credentials)
   await session?.close()
+  if (session === undefined && SERVER_UNDER_TEST.showsRefusedTokens) told.add(credentials.token ?? '')
   const [row] = await rowsSince(sinceMs)
   return { admitted: session !== undefined, row }
 }
 
-for (const kind of CLIENT_KINDS) {
+const KINDS = CLIENT_KINDS.filter((kind) => !isWithoutCookie(kind) && !isTakenForSentinel(kind))
+
+/** nats-server does not hand on its token. */
+function isWithoutCookie({ hasCookie }: ClientKind): boolean {
+  return hasCookie === true && SERVER_UNDER_TEST.ignoresCookies
+}
+
+/** nats-server hands on its token where a sentinel is in operator mode. */
+function isTakenForSentinel({ connectionType }: ClientKind): boolean {
+  return connectionType === 'MQTT' && SERVER_UNDER_TEST.takesMqttPasswordForJwt
+}
+
+for (const kind of KINDS) {
   suite(`a client by ${kind.name}`, () => {
     test('is admitted with its grants and nothing more, and its row tells what it is', async () => {
       const watcher = await connectClient(stack.nats.url, { token: await aToken('reporting'), user: 'APP', tls: null })
@@ -176,6 +191,22 @@ for (const kind of CLIENT_KINDS) {
   })
 }
 
+for (const kind of CLIENT_KINDS.filter(isWithoutCookie)) {
+  test(`a client by ${kind.name} is refused as one without a token, since nats-server ignores cookies`, async () => {
+    const { admitted, row } = await attempt(kind, await credentialsFor(kind))
+    assert.deepEqual([admitted, row?.reason, row?.type], [false, 'token_missing', kind.type])
+  })
+}
+
+for (const kind of CLIENT_KINDS.filter(isTakenForSentinel)) {
+  test(`a client by ${kind.name} gets no answer, since nats-server hands its token on as it does in operator mode`, async () => {
+    const aborts = 'nats_callout_requests_aborted_total{code="request_operator_mode"}'
+    const before = await metric(stack.service, aborts)
+    const { admitted, row } = await attempt(kind, await credentialsFor(kind))
+    assert.deepEqual([admitted, row, (await metric(stack.service, aborts)) - before], [false, undefined, 1])
+  })
+}
+
 suite('an account that asks for TCP and TLS', () => {
   const cases = [
     ['TLS', 'ALLOW'],
@@ -194,11 +225,11 @@ suite('an account that asks for TCP and TLS', () => {
 
 test('no credential is in a row, in the log of the service, or in what nats-server tells of its connections', async () => {
   const sessions: (Session | undefined)[] = []
-  for (const kind of CLIENT_KINDS) sessions.push(await kind.connect(listeners, await credentialsFor(kind)))
+  for (const kind of KINDS) sessions.push(await kind.connect(listeners, await credentialsFor(kind)))
   const connections = await fetch(`${stack.nats.monitorUrl}/connz?auth=true&state=any&limit=1000`)
   const leafNodes = await fetch(`${stack.nats.monitorUrl}/leafz?subs=true`)
   const rows = await stack.database.query('SELECT * FROM Decisions', {}, inMs(10_000))
-  assert.ok(rows.length >= CLIENT_KINDS.length)
+  assert.ok(rows.length >= KINDS.length)
   const places = {
     rows: JSON.stringify(rows),
     'service log': stack.service.process.log(),
@@ -223,6 +254,20 @@ test('nats-server logs the token of a refused leaf node that has it in place of 
   await attempt(kind, credentials)
   assert.ok(holds(stack.nats.log(), credentials.token ?? ''))
 })
+
+for (const kind of CLIENT_KINDS.filter(isShownWhenRefused)) {
+  test(`nats-server shows the token of a client by ${kind.name} that was refused in what it tells of its connections`, async () => {
+    const credentials = await credentialsFor(kind, 'intruder')
+    await attempt(kind, credentials)
+    const connections = await fetch(`${stack.nats.monitorUrl}/connz?auth=true&state=closed&limit=1000`)
+    assert.ok(holds(await connections.text(), credentials.token ?? credentials.pass ?? ''))
+  })
+}
+
+function isShownWhenRefused(kind: ClientKind): boolean {
+  const hasTokenForUser = kind.credentials('').token !== undefined && kind.kind === 'Client'
+  return (SERVER_UNDER_TEST.showsRefusedTokens && hasTokenForUser) || isTakenForSentinel(kind)
+}
 
 /** Looks for the signature: no part of a token is less like anything else. */
 function holds(text: string, token: string): boolean {

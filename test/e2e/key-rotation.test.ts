@@ -4,7 +4,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { generateKeys } from '../../src/cli/keys-command.ts'
 import { KEYS_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
-import { editNode, startCluster, type Cluster } from '../support/cluster.ts'
+import { editNode, serviceUsers, startCluster, type Cluster } from '../support/cluster.ts'
 import { isAdmitted } from '../support/clients.ts'
 import { editCalloutYaml, startMembers, type Members } from '../support/members.ts'
 import { steadyConnects, type SteadyConnects } from '../support/steady-connects.ts'
@@ -16,6 +16,8 @@ const SERVICE_USER = /\{\s*user: auth\n[^]*?\n {6}\}/
 let cluster: Cluster
 let members: Members
 let load: SteadyConnects
+/** Where the clients of the load connect. */
+let reachable: string[]
 let token: string
 let oldIssuer: string
 let newIssuer: string
@@ -25,7 +27,8 @@ before(async () => {
   const { stack } = cluster
   members = await startMembers(cluster, 2)
   token = await stack.provider.clientCredentials('orders-service')
-  load = steadyConnects(cluster.urls, token, LANES)
+  reachable = [...cluster.urls]
+  load = steadyConnects(reachable, { token }, LANES)
 })
 after(async () => {
   await load?.stop()
@@ -81,8 +84,7 @@ test('rotating issuer, xkey and password of the service on a cluster under load:
             .replace(SERVICE_USER, (user) => `${user}\n${secondUser(user)}`)
             .replace('auth_users: [auth,', 'auth_users: [auth, auth2,'),
         )
-        await node.restart()
-        await cluster.joined()
+        await cluster.restart(node, reachable)
         await expectNoFailure()
       }
     },
@@ -109,7 +111,7 @@ test('rotating issuer, xkey and password of the service on a cluster under load:
     'afterwards each node admits clients, by the new issuer alone, and no member is connected as the old user',
     async () => {
       for (const nats of cluster.nodes) assert.equal(await isAdmitted({ ...cluster.stack, nats }, { token }), true)
-      assert.deepEqual(await serviceUsers(), ['auth2', 'auth2'])
+      assert.deepEqual(await serviceUsers(cluster, 'auth'), ['auth2', 'auth2'])
     },
   )
 
@@ -121,14 +123,3 @@ test('rotating issuer, xkey and password of the service on a cluster under load:
     assert.equal(load.refused, 0)
   })
 })
-
-/** Under which names members are connected. */
-async function serviceUsers(): Promise<string[]> {
-  const users: string[] = []
-  for (const { monitorUrl } of cluster.nodes) {
-    const answer = await fetch(`${monitorUrl}/connz?auth=true`)
-    const { connections } = (await answer.json()) as { connections: readonly { authorized_user?: string }[] }
-    users.push(...connections.map((connection) => connection.authorized_user ?? ''))
-  }
-  return users.filter((user) => user.startsWith('auth'))
-}

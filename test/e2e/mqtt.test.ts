@@ -5,6 +5,7 @@ import type { LocalStack } from '../../src/dev/stack.ts'
 import { startStackOfAllKinds, type Listeners } from '../support/client-kinds-stack.ts'
 import { until } from '../support/nats.ts'
 import { adding } from '../../src/service/policy-edit.ts'
+import { SERVER_UNDER_TEST } from '../support/server-under-test.ts'
 
 let stack: LocalStack
 let listeners: Listeners
@@ -28,7 +29,13 @@ async function device(service: string): Promise<MqttClient> {
   return connectAsync(`mqtt://127.0.0.1:${listeners.mqtt}`, { protocolVersion: 4, reconnectPeriod: 0, ...login }, false)
 }
 
-suite('an MQTT client with grants for the subjects of its topics alone', () => {
+if (SERVER_UNDER_TEST.takesMqttPasswordForJwt)
+  test('an MQTT client gets no answer, since nats-server hands its token on as it does in operator mode', async () => {
+    await assert.rejects(device('orders-service'), /Not authorized/)
+  })
+else suite('an MQTT client with grants for the subjects of its topics alone', aboutTopics)
+
+function aboutTopics(): void {
   for (const qos of [0, 1, 2] as const) {
     test(`sends and receives with QoS ${qos}, and what it may not publish is dropped`, async () => {
       const [sender, receiver] = [await device('reporting'), await device('orders-service')]
@@ -50,4 +57,4 @@ suite('an MQTT client with grants for the subjects of its topics alone', () => {
     await assert.rejects(receiver.subscribeAsync('office/door'), /Subscribe error/)
     await receiver.endAsync()
   })
-})
+}

@@ -32,7 +32,12 @@ export async function startStackOfAllKinds(): Promise<{ readonly stack: LocalSta
     jetstream { store_dir: "${path.join(directory, 'jetstream')}" }
     tls { cert_file: "${certFile}", key_file: "${keyFile}" }
     allow_non_tls: true
-    websocket { listen: "127.0.0.1:${websocket}", no_tls: true, token_cookie: token, pass_cookie: pass }
+    websocket {
+      listen: "127.0.0.1:${websocket}"
+      no_tls: true
+      token_cookie: token
+      pass_cookie: pass
+    }
     mqtt { listen: "127.0.0.1:${mqtt}" }
     leafnodes { listen: "127.0.0.1:${leafNodes}" }
   `

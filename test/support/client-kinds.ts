@@ -30,6 +30,8 @@ export interface ClientKind {
   readonly type: string
   readonly connectionType: ConnectionType
   readonly hasTls?: true
+  /** The token is in a cookie. */
+  readonly hasCookie?: true
   /** nats-server takes the token for a user name, and logs that of a client that it refuses. */
   readonly isToldByServer?: true
   /** Undefined when the server refused it; anything else is thrown. */
@@ -62,10 +64,16 @@ export const CLIENT_KINDS: readonly ClientKind[] = [
   {
     ...WEBSOCKET,
     name: 'WebSocket, with a token cookie',
+    hasCookie: true,
     credentials: (tokenCookie) => ({ tokenCookie }),
     bothCredentials: (tokenCookie, passCookie) => ({ tokenCookie, passCookie }),
   },
-  { ...WEBSOCKET, name: 'WebSocket, with a password cookie', credentials: (passCookie) => ({ passCookie }) },
+  {
+    ...WEBSOCKET,
+    name: 'WebSocket, with a password cookie',
+    hasCookie: true,
+    credentials: (passCookie) => ({ passCookie }),
+  },
   { ...MQTT, name: 'MQTT', connect: connectMqtt },
   { ...MQTT, name: 'MQTT over WebSocket', connect: connectMqttOverWebSocket },
   { ...LEAF_NODE, name: 'leaf node, with a token', isToldByServer: true, credentials: asToken },

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
 import {
   connect,
   credsAuthenticator,
@@ -7,7 +5,6 @@ import {
   type NatsConnection,
   type NodeConnectionOptions,
 } from '@nats-io/transport-node'
-import { knowsSetting } from '../../src/dev/known-settings.ts'
 import type { LocalStack, RunningService } from '../../src/dev/stack.ts'
 import { stringValue } from '../../src/spanner/values.ts'
 import { inMs } from './spanner.ts'
@@ -26,18 +23,16 @@ export interface Attempt {
 export async function tryConnect(stack: LocalStack, attempt: Attempt): Promise<NatsConnection | undefined> {
   try {
     const servers = attempt.tls === undefined ? stack.nats.url : `nats://localhost:${stack.nats.port}`
-    return await connect({ servers, reconnect: false, timeout: 5000, ...attempt, ...(await sentinelFor(stack)) })
+    return await connect({ servers, reconnect: false, timeout: 5000, ...attempt, ...sentinelOf(stack) })
   } catch (error) {
     if (error instanceof errors.AuthorizationError) return undefined
     throw error
   }
 }
 
-/** What a client brings in operator mode to a server that has no default sentinel. */
-async function sentinelFor({ directory, natsVersion }: LocalStack): Promise<NodeConnectionOptions> {
-  if (knowsSetting(natsVersion, 'default_sentinel')) return {}
-  const creds = await readFile(path.join(directory, 'secrets', 'sentinel.creds')).catch(() => undefined)
-  return creds === undefined ? {} : { authenticator: credsAuthenticator(creds) }
+/** What a client of this stack has to bring beside its token. */
+export function sentinelOf({ sentinelCreds }: LocalStack): NodeConnectionOptions {
+  return sentinelCreds === undefined ? {} : { authenticator: credsAuthenticator(sentinelCreds) }
 }
 
 /** Whether a client with these credentials gets in; it leaves again at once. */

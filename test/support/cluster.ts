@@ -8,9 +8,12 @@ import { startNatsServer, type NatsServer } from '../../src/dev/nats-server.ts'
 import { KEYS_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
 import { startLocalStack, type LocalStack, type StackOptions } from '../../src/dev/stack.ts'
 import { stringValue } from '../../src/spanner/values.ts'
+import { SERVER_UNDER_TEST } from './server-under-test.ts'
 import { inMs, until } from './spanner.ts'
 
 const SIZE = 3
+/** Of each node to each other one: a pool of three by default, and one for the system account. */
+const ROUTES = (SIZE - 1) * 4
 const NAME = 'east'
 /** A node looks for its neighbours every second, and a machine under heavy load gets its time. */
 const ROUTES_WITHIN_MS = 20_000
@@ -21,8 +24,13 @@ export interface Cluster extends AsyncDisposable {
   readonly nodes: readonly NatsServer[]
   /** For the option `servers` of a client. */
   readonly urls: readonly string[]
-  /** Waits until each of the nodes has routes to all the others. */
+  /** Waits until each of the nodes has all its routes to all the others. */
   joined(): Promise<void>
+  /**
+   * Restarts a node and waits until it has joined. `reachable` are urls that clients choose from meanwhile: those that come to
+   * the node before it has its routes would be refused by an old nats-server, so that it is not one of them then.
+   */
+  restart(node: NatsServer, reachable: string[]): Promise<void>
 }
 
 export async function startCluster(options: StackOptions = {}): Promise<Cluster> {
@@ -44,8 +52,8 @@ export async function startCluster(options: StackOptions = {}): Promise<Cluster>
   }
   const joined = (): Promise<void> =>
     until('every node has its routes', ROUTES_WITHIN_MS, async () => {
-      const neighbours = await Promise.all(nodes.map(neighboursOf))
-      return neighbours.every((count) => count === SIZE - 1)
+      const routes = await Promise.all(nodes.map(routesOf))
+      return routes.every((count) => count === ROUTES)
     })
   await joined()
   const started = starting.move()
@@ -54,6 +62,12 @@ export async function startCluster(options: StackOptions = {}): Promise<Cluster>
     nodes,
     urls: nodes.map(({ url }) => url),
     joined,
+    async restart(node, reachable) {
+      const hidden = SERVER_UNDER_TEST.takesClientsBeforeRoutes ? reachable.splice(reachable.indexOf(node.url), 1) : []
+      await node.restart()
+      await joined()
+      reachable.push(...hidden)
+    },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }
@@ -64,16 +78,27 @@ function routing(ports: readonly number[], index: number): string {
 cluster { name: ${NAME}, listen: "127.0.0.1:${ports[index]}", routes: [${routes.join(', ')}] }`
 }
 
-async function neighboursOf({ monitorUrl }: NatsServer): Promise<number> {
+async function routesOf({ monitorUrl }: NatsServer): Promise<number> {
   const answer = await fetch(`${monitorUrl}/routez`)
-  const { routes } = (await answer.json()) as { routes: readonly { remote_name?: string }[] }
-  return new Set(routes.map((route) => route.remote_name)).size
+  const { num_routes: count } = (await answer.json()) as { num_routes: number }
+  return count
 }
 
 /** Changes the main configuration of a node and the file that it includes; takes effect when it is restarted. */
 export async function editNode(node: NatsServer, edit: (conf: string) => string): Promise<void> {
   const included = path.join(path.dirname(node.configFile), KEYS_CONFIG_FILE)
   for (const file of [node.configFile, included]) await writeFile(file, edit(await readFile(file, 'utf8')))
+}
+
+/** The users with such a beginning as which connections are open, of all nodes. */
+export async function serviceUsers({ nodes }: Cluster, beginning: string): Promise<string[]> {
+  const users: string[] = []
+  for (const { monitorUrl } of nodes) {
+    const answer = await fetch(`${monitorUrl}/connz?auth=true`)
+    const { connections } = (await answer.json()) as { connections: readonly { authorized_user?: string }[] }
+    users.push(...connections.map((connection) => connection.authorized_user ?? ''))
+  }
+  return users.filter((user) => user.startsWith(beginning))
 }
 
 /** The break-glass user of `nats-server.conf`, on one node. */

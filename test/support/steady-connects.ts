@@ -1,4 +1,4 @@
-import { connect, errors } from '@nats-io/transport-node'
+import { connect, errors, type NodeConnectionOptions } from '@nats-io/transport-node'
 
 /** What became of clients that connected one after the other. */
 export interface SteadyConnects {
@@ -12,15 +12,19 @@ export interface SteadyConnects {
   stop(): Promise<void>
 }
 
-/** Keeps `lanes` clients connecting, each to any of the servers and leaving at once, until told to stop. */
-export function steadyConnects(servers: readonly string[], token: string, lanes: number): SteadyConnects {
+/** Keeps `lanes` clients connecting, each to any of the servers as they are then and leaving at once, until told to stop. */
+export function steadyConnects(
+  servers: readonly string[],
+  credentials: NodeConnectionOptions,
+  lanes: number,
+): SteadyConnects {
   const stopping = new AbortController()
   const seen = { admitted: 0, refused: 0, unreached: 0, slowestMs: 0 }
   const visit = async (): Promise<void> => {
     const startedMs = performance.now()
     while (!stopping.signal.aborted) {
       try {
-        const connection = await connect({ servers: [...servers], token, reconnect: false, timeout: 5000 })
+        const connection = await connect({ servers: [...servers], reconnect: false, timeout: 5000, ...credentials })
         seen.admitted += 1
         seen.slowestMs = Math.max(seen.slowestMs, performance.now() - startedMs)
         await connection.close()
