@@ -40,13 +40,13 @@ export function parseCompactJws(token: string, maxBytes: number): CompactJws {
   if (parts.length !== 3 || !headerPart || !payloadPart || !signaturePart) {
     return malformed(refuse('token_malformed', 'the token is not three non-empty parts separated by dots'))
   }
-  if (!parts.every(isCanonicalBase64url)) {
+  const header = readHeader(headerPart)
+  const claims = readPart(payloadPart)
+  if (header === undefined || claims === undefined || !isCanonicalBase64url(signaturePart)) {
     return malformed(refuse('token_malformed', 'a part of the token is not canonical base64url'))
   }
   const sha256 = hash('sha256', token.slice(0, -signaturePart.length - 1), 'hex')
-  const header = parsePart(headerPart)
   if ('fault' in header) return malformed(refuse('token_malformed', `the header ${header.fault}`), { sha256 })
-  const claims = parsePart(payloadPart)
   if ('fault' in claims) return malformed(refuse('token_malformed', `the payload ${claims.fault}`), { sha256 })
   const facts = readTokenFacts(header.object, claims.object, sha256)
   const refusal = checkHeader(header.object)
@@ -64,10 +64,27 @@ function scratchFor(text: string): Buffer {
   return text.length * 3 <= SCRATCH.length * 4 ? SCRATCH : Buffer.allocUnsafeSlow(text.length)
 }
 
-/** Of a part that is canonical base64url. */
-function parsePart(part: string): JsonResult {
+/** Undefined when the part is not canonical base64url. */
+function readPart(part: string): JsonResult | undefined {
   const scratch = scratchFor(part)
-  return parseJsonIn(scratch, scratch.write(part, 'base64url'))
+  const length = scratch.write(part, 'base64url')
+  return scratch.toString('base64url', 0, length) === part ? parseJsonIn(scratch, length) : undefined
+}
+
+/** All tokens of one key have one header, so a few are remembered as they read: a fifth of the work on a token. */
+const headers = new Map<string, JsonResult>()
+const HEADERS_MAX = 64
+const REMEMBERED_HEADER_LENGTH_MAX = 512
+
+function readHeader(part: string): JsonResult | undefined {
+  const known = headers.get(part)
+  if (known !== undefined) return known
+  const header = readPart(part)
+  if (header === undefined || part.length > REMEMBERED_HEADER_LENGTH_MAX) return header
+  // Whoever fills it with headers of his own makes others be read again, which is all that it saved.
+  if (headers.size >= HEADERS_MAX) headers.clear()
+  headers.set(part, header)
+  return header
 }
 
 function checkHeader(header: JsonObject): Refusal | undefined {

@@ -75,15 +75,17 @@ function readGroups(claims: JsonObject, rules: GroupRules): string[] | Refusal {
   const found = lookUpClaim(claims, path)
   if (found.state === 'absent') return []
   const groups = listGroups(found.state === 'present' ? found.value : null, rules.split)
-  const name = writeClaimPath(path)
-  if (groups === undefined) return refuse('claim_invalid', `${name} is not a string or an array of strings`)
+  if (groups === undefined) {
+    return refuse('claim_invalid', `${writeClaimPath(path)} is not a string or an array of strings`)
+  }
   if (groups.length > max) {
-    return refuse('identity_invalid', `${name} holds ${groups.length} groups, the limit is ${max}`)
+    return refuse('identity_invalid', `${writeClaimPath(path)} holds ${groups.length} groups, the limit is ${max}`)
   }
   const isSafe = (group: string): boolean =>
-    isSafeText(group, PRINCIPAL_BYTES_MAX) && isSafeText(`${prefix}${group}`, PRINCIPAL_BYTES_MAX)
+    isSafeText(group, PRINCIPAL_BYTES_MAX) && (prefix === '' || isSafeText(`${prefix}${group}`, PRINCIPAL_BYTES_MAX))
   if (!groups.every(isSafe)) {
-    return refuse('identity_invalid', `${name} holds a group that is empty, too long or has hidden characters`)
+    const what = 'holds a group that is empty, too long or has hidden characters'
+    return refuse('identity_invalid', `${writeClaimPath(path)} ${what}`)
   }
   return [...new Set(groups.map((group) => `${prefix}${group}`))]
 }

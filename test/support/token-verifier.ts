@@ -1,7 +1,7 @@
 import type { IssuerOptions } from '../../src/oidc/issuer-options.ts'
 import { createTokenVerifier } from '../../src/oidc/token-verifier.ts'
 import type { OidcTokenVerifier } from '../../src/oidc/token-verifier.ts'
-import type { Verification } from '../../src/service/ports.ts'
+import type { Clock, Verification } from '../../src/service/ports.ts'
 import { ManualClock } from './manual-clock.ts'
 import { anIssuer } from './oidc.ts'
 import { RecordedEvents } from './recorded-events.ts'
@@ -15,10 +15,11 @@ export const KEYS_URL = 'https://idp.example/keys'
 export function verifierOf(
   keys: Readonly<Record<string, readonly unknown[]>>,
   issuers: readonly IssuerOptions[],
+  clock: Clock = new ManualClock(),
 ): OidcTokenVerifier {
   return createTokenVerifier({
     issuers,
-    clock: new ManualClock(),
+    clock,
     events: new RecordedEvents(),
     maxTokenBytes: 16_384,
     fetchDocument: async (url) => Buffer.from(JSON.stringify({ keys: keys[url.href] })),

@@ -102,6 +102,28 @@ suite('parseCompactJws', () => {
   })
 })
 
+suite('a header that was read before', () => {
+  test('is judged as it was the first time', () => {
+    const good = tokenOf({ alg: 'ES256', kid: 'again' })
+    const bad = tokenOf({ alg: 'ES256', kid: 'again', crit: ['exp'] })
+    const verdicts = [good, bad, good, bad].map((token) => parseCompactJws(token, LIMIT).wellFormed)
+    assert.deepEqual(verdicts, [true, false, true, false])
+  })
+
+  test('is read again after a flood of others', () => {
+    const good = tokenOf({ alg: 'ES256', kid: 'flooded' })
+    const before = parseCompactJws(good, LIMIT)
+    for (let n = 0; n < 200; n += 1) parseCompactJws(tokenOf({ alg: 'ES256', kid: `flood-${n}` }), LIMIT)
+    assert.deepEqual(parseCompactJws(good, LIMIT), before)
+  })
+
+  test('says nothing about the claims beside it', () => {
+    const header = { alg: 'ES256', kid: 'shared' }
+    const subjects = ['alice', 'bob'].map((sub) => parseCompactJws(tokenOf(header, { sub }), LIMIT).facts.subject)
+    assert.deepEqual(subjects, ['alice', 'bob'])
+  })
+})
+
 suite('decodeBase64url', () => {
   test('accepts exactly one spelling of every byte string', () => {
     fc.assert(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac, createPublicKey, sign } from 'node:crypto'
 import { suite, test } from 'node:test'
+import { ManualClock } from '../../../support/manual-clock.ts'
 import { anIssuer, createSigner, encode, publicPem, signBytes, signToken, someClaims } from '../../../support/oidc.ts'
 import type { Signer } from '../../../support/oidc.ts'
 import { corpVerifier, KEYS_URL, reasonOf, verdictOf, verifierOf } from '../../../support/token-verifier.ts'
@@ -44,6 +45,32 @@ suite('a signature that nobody with the key made is refused:', () => {
 
   test('the good one is accepted', async () => {
     assert.equal(await verdict(`${input}.${encode(good)}`), 'accepted')
+  })
+})
+
+suite('a bad signature is the reason of the refusal, whatever the claims are:', () => {
+  for (const [what, change] of [
+    ['of a good token', {}],
+    ['for another audience', { aud: 'x' }],
+    ['expired', { exp: 1 }],
+    ['without a subject', { sub: undefined }],
+    ['with an unsafe subject', { sub: 'root\u202e' }],
+  ] as const) {
+    test(what, async () => {
+      const forged = signToken(createSigner('ES256', 'key-1'), someClaims(change))
+      assert.equal(await verdict(forged), BAD_SIGNATURE)
+    })
+  }
+
+  test('such that judging them would find a bug', async () => {
+    const clock = new ManualClock()
+    clock.nowMs = () => {
+      throw new TypeError('a bug')
+    }
+    const keys = { [KEYS_URL]: [SIGNER.publicJwk] }
+    const verifier = verifierOf(keys, [anIssuer({ keys: { jwksUri: KEYS_URL }, algorithms: ['ES256'] })], clock)
+    assert.equal(await verdictOf(verifier, signToken(createSigner('ES256', 'key-1'))), BAD_SIGNATURE)
+    await assert.rejects(verdictOf(verifier, signToken(SIGNER)), { message: 'a bug' })
   })
 })
 
