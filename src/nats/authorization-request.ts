@@ -64,9 +64,9 @@ export interface RequestDecoderOptions {
  * Makes the decoder of messages on `$SYS.REQ.USER.AUTH`. It answers with a request that a server signed for us just now
  * and that was not seen before, or with the code of the first check that failed; it never rejects on any input.
  *
- * The signature, which is verified on another thread, is checked when all else is in order: what cannot be a request
- * does not get that far. Only what verified is remembered, so that of two copies at once one is a replay, and nobody can make a
- * replay of a request that is still to come.
+ * The signature is checked when all else is in order: what cannot be a request does not get that far. Only what
+ * verified is remembered, so that of two copies one is a replay, and nobody can make a replay of a request that is still
+ * to come.
  *
  * The key of a server is made by the server itself and vouched for by nobody: that only servers can publish on the
  * subject is the doing of nats-server. Source of the checks: nats-server `server/auth_callout.go`, ADR-26.
@@ -104,7 +104,7 @@ export function createRequestDecoder(options: RequestDecoderOptions): DecodeRequ
     const { jwt, claims, key, seal } = unverified
     const sealer = seal === undefined || serverXKey === undefined ? undefined : sealers.get(serverXKey)
     const isVouchedFor = purpose === 'refuse' && sealer === claims.iss
-    if (!isVouchedFor && !(await isSignedBy(key, jwt))) return { aborted: 'request_signature_invalid' }
+    if (!isVouchedFor && !isSignedBy(key, jwt)) return { aborted: 'request_signature_invalid' }
     const request = toAuthorizationRequest(claims)
     if (!replays.admit(`${request.server.id} ${request.userNkey}`)) return { aborted: 'request_replayed' }
     if (seal === undefined || serverXKey === undefined) return { request }

@@ -1,5 +1,4 @@
 import { randomBytes, sign } from 'node:crypto'
-import { promisify } from 'node:util'
 import { fromSeed } from '@nats-io/nkeys'
 import nacl from 'tweetnacl'
 import { CalloutError } from '../core/errors.ts'
@@ -11,7 +10,7 @@ import { decodePublicNkey, decodeSeed, importSeed, seedPrefix } from './nkey.ts'
 export interface SigningKey {
   /** `A…` */
   readonly publicKey: string
-  /** Ed25519 signature, 64 bytes. Native, made on another thread. */
+  /** Ed25519 signature, 64 bytes. Native. */
   sign(data: Uint8Array): Promise<Buffer>
 }
 
@@ -27,9 +26,6 @@ export interface XKey {
   /** Throws `TypeError` when `recipient` is not a valid `X…` key. */
   seal(plain: Uint8Array, recipient: string): Uint8Array
 }
-
-/** A signature takes 35 µs, of which the calling thread keeps 10. */
-const signElsewhere = promisify(sign)
 
 /** What every sealed message begins with (`nkeys/xkeys.go` XKeyVersionV1). */
 const SEAL_PREFIX = Buffer.from('xkv1', 'latin1')
@@ -48,7 +44,7 @@ const SHARED_KEYS_MAX = 1024
 export function createSigningKey(seedText: string, label: string): SigningKey {
   const { raw, publicKey } = loadSeed('account', seedText, label)
   const privateKey = importSeed(raw)
-  return { publicKey, sign: (data) => signElsewhere(null, data, privateKey) }
+  return { publicKey, sign: async (data) => sign(null, data, privateKey) }
 }
 
 /** Loads an xkey seed (`SX…`); otherwise as `createSigningKey`. */

@@ -69,7 +69,7 @@ export interface DecisionLog {
   append(entries: readonly AuditEntry[], deadlineMs: DeadlineMs): Promise<void>
 }
 
-/** Makes the signed user JWT of an allow and checks it before returning. Rejects only on a bug. Pure CPU, part of it on another thread. */
+/** Makes the signed user JWT of an allow and checks it before returning. Rejects only on a bug. Pure CPU. */
 export interface UserJwtIssuer {
   issue(allow: Allow, request: AuthorizationRequest, userName: string): Promise<string>
 }
