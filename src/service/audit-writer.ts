@@ -7,8 +7,10 @@ import { SpareRows } from './spare-rows.ts'
 
 /** Spanner commits cost per commit up to about a hundred rows of this width, and per row beyond; see `npm run bench`. */
 const ROWS_PER_COMMIT_MAX = 100
-/** Two, so that a slow commit does not hold every decision, and few, so that batches fill under load. */
+/** The second for when the first is slow or full, so that a commit that hangs does not hold every decision. */
 const COMMITS_IN_FLIGHT_MAX = 2
+/** Several times what a commit takes in one region. */
+const COMMIT_OVERDUE_MS = 50
 
 export interface AuditWriterOptions {
   readonly log: DecisionLog
@@ -40,6 +42,7 @@ export function createAuditWriter({ log, waitingMax, clock, events }: AuditWrite
     run,
     itemsMax: ROWS_PER_COMMIT_MAX,
     inFlightMax: COMMITS_IN_FLIGHT_MAX,
+    overdueMs: COMMIT_OVERDUE_MS,
     waitingMax,
     clock,
     settled(items, durationMs, failure) {

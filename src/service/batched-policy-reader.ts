@@ -7,8 +7,10 @@ import type { Clock, DeadlineMs, PolicyReader } from './ports.ts'
 const REQUESTS_PER_READ_MAX = 64
 /** Keys of one read. A request brings a handful, a person in many groups hundreds; sixty such persons take several reads. */
 const KEYS_PER_READ_MAX = 1000
-/** Two, so that a slow read does not hold everybody; more make the batches smaller and cost rate and CPU (`npm run bench`). */
+/** The second for when the first is slow or full; more make the batches smaller and cost rate and CPU (`npm run bench`). */
 const READS_IN_FLIGHT_MAX = 2
+/** Several times what three reads take in one region; a request spends a thirtieth of its deadline on a read that hangs. */
+const READ_OVERDUE_MS = 50
 
 export interface BatchedPolicyReaderOptions {
   readonly reader: PolicyReader
@@ -31,6 +33,7 @@ export function createBatchedPolicyReader(options: BatchedPolicyReaderOptions): 
     },
     itemsMax: REQUESTS_PER_READ_MAX,
     inFlightMax: READS_IN_FLIGHT_MAX,
+    overdueMs: READ_OVERDUE_MS,
     waitingMax: options.waitingMax,
     clock,
     settled: (items, durationMs, failure) => events.batchSettled('grants', items, durationMs, failure),

@@ -22,6 +22,11 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** Timers that were set, and neither fired nor cancelled. */
+  get pendingTimers(): number {
+    return this.#timers.length
+  }
+
   /** Lets time pass within one piece of work: no timer fires meanwhile. */
   pass(ms: number): void {
     this.#elapsedMs += ms

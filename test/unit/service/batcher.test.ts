@@ -22,6 +22,12 @@ class Peer {
     await settled()
   }
 
+  /** Answers the youngest of the round trips. */
+  async answerLast(): Promise<void> {
+    this.#open.pop()?.resolve((this.batches.at(-1) ?? []).map((item) => item * 10))
+    await settled()
+  }
+
   async fail(error: unknown): Promise<void> {
     this.#open.shift()?.reject(error)
     await settled()
@@ -39,6 +45,7 @@ function aBatcher(change: { itemsMax?: number; inFlightMax?: number; waitingMax?
     run: peer.run,
     itemsMax: 10,
     inFlightMax: 1,
+    overdueMs: 50,
     waitingMax: 100,
     clock,
     ...change,
@@ -84,6 +91,67 @@ suite('natural batching', () => {
     assert.equal(peer.batches.length, 3)
   })
 
+  test('does not send a second batch beside one that is neither overdue nor followed by a full one', async () => {
+    const { peer, batcher, clock } = aBatcher({ itemsMax: 3, inFlightMax: 2 })
+    void batcher.submit(1, 1000)
+    await settled()
+    void Promise.all([2, 3].map((item) => batcher.submit(item, 1000)))
+    await clock.advance(49)
+    assert.deepEqual(peer.batches, [[1]])
+  })
+
+  test('sends a full batch beside one that is on its way', async () => {
+    const { peer, batcher } = aBatcher({ itemsMax: 2, inFlightMax: 2 })
+    void batcher.submit(1, 1000)
+    await settled()
+    void Promise.all([2, 3].map((item) => batcher.submit(item, 1000)))
+    await settled()
+    assert.deepEqual(peer.batches, [[1], [2, 3]])
+  })
+
+  test('sends what waits when the batch on its way is overdue, though nothing else happens', async () => {
+    const { peer, batcher, clock } = aBatcher({ inFlightMax: 2 })
+    void batcher.submit(1, 1000)
+    await settled()
+    void batcher.submit(2, 1000)
+    await clock.advance(50)
+    assert.deepEqual(peer.batches, [[1], [2]])
+  })
+
+  test('lets a batch that hangs hold nobody once it is overdue', async () => {
+    const { peer, batcher, clock } = aBatcher({ inFlightMax: 2 })
+    void batcher.submit(1, 1000)
+    await clock.advance(60)
+    for (const item of [2, 3]) {
+      void batcher.submit(item, 1000)
+      await settled()
+      await peer.answerLast()
+    }
+    assert.deepEqual(peer.batches, [[1], [2], [3]])
+  })
+
+  test('lets nothing wait longer than until the batch before it is overdue, when one after the other hangs', async () => {
+    const { peer, batcher, clock } = aBatcher({ inFlightMax: 3 })
+    void batcher.submit(1, 1000)
+    await settled()
+    void batcher.submit(2, 1000)
+    await clock.advance(50)
+    void batcher.submit(3, 1000)
+    await clock.advance(50)
+    assert.deepEqual(peer.batches, [[1], [2], [3]])
+  })
+
+  test('leaves no timer behind when nothing waits', async () => {
+    const { peer, batcher, clock } = aBatcher({ inFlightMax: 2 })
+    void batcher.submit(1, 1000)
+    await settled()
+    void batcher.submit(2, 1000)
+    await settled()
+    await peer.answer()
+    await peer.answer()
+    assert.equal(clock.pendingTimers, 0)
+  })
+
   test('refuses an item at once when too many wait', async () => {
     const { batcher } = aBatcher({ waitingMax: 2 })
     void batcher.submit(1, 1000)
@@ -120,6 +188,7 @@ suite('natural batching', () => {
       run: () => Promise.resolve([]),
       itemsMax: 10,
       inFlightMax: 1,
+      overdueMs: 50,
       waitingMax: 10,
       clock: new ManualClock(),
     })
