@@ -16,16 +16,19 @@ const SECRET_SHAPES =
  */
 const DECEPTIVE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g
 
+/** JOSE headers begin with `{"`, which is `eyJ` in base64url. */
+const JWS_START = 'eyJ'
+
 /** Makes a line of JSON safe to keep and to look at; it parses to the same values, secrets excepted. */
 export function cleanLine(line: string): string {
-  return line
-    .replace(SECRET_SHAPES, '[redacted]')
-    .replace(RUN, withoutJws)
-    .replace(DECEPTIVE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const withoutShapes = line.replace(SECRET_SHAPES, '[redacted]')
+  // Ids and keys are runs as well, and each would be looked at.
+  const withoutTokens = withoutShapes.includes(JWS_START) ? withoutShapes.replace(RUN, withoutJws) : withoutShapes
+  return withoutTokens.replace(DECEPTIVE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** JOSE headers begin with `{"`, which is `eyJ` in base64url; the claims follow a dot, even without a signature. */
+/** The claims follow a dot, even without a signature. */
 function withoutJws(run: string): string {
-  const start = run.indexOf('eyJ')
+  const start = run.indexOf(JWS_START)
   return start === -1 || !run.includes('.', start) ? run : `${run.slice(0, start)}[redacted]`
 }
