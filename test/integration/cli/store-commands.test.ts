@@ -283,6 +283,129 @@ suite('grants', () => {
   })
 })
 
+interface WrittenRow {
+  readonly [name: string]: unknown
+}
+
+function rowsOf({ exitCode, stdout, stderr }: CommandResult): WrittenRow[] {
+  assert.equal(exitCode, 0, stderr)
+  return JSON.parse(stdout) as WrittenRow[]
+}
+
+const WHY = ['--reason', 'x', '--actor', 'admin', '--output', 'json']
+
+suite('grants that reach too much', () => {
+  test('are added only with --force, and are marked in the list', async () => {
+    const callout = await withSchema()
+    const refused = await callout('grants', 'add', ...ALICE, '--publish', '>', '--reason', 'x')
+    assert.deepEqual([refused.exitCode, refused.stdout], [2, ''])
+    assert.match(refused.stderr, /^callout: --publish ">" names no token.*--force\n$/)
+    await callout('grants', 'add', ...ALICE, '--publish', '>', '--publish', 'a', '--reason', 'x', '--force')
+    const listed = rowsOf(await callout('grants', 'list', '--output', 'json'))
+    assert.deepEqual(
+      new Map(listed.map(({ subject, forced }) => [subject, forced])),
+      new Map<unknown, unknown>([
+        ['>', true],
+        ['a', undefined],
+      ]),
+    )
+    assert.match((await callout('grants', 'list')).stdout, / forced +admin /)
+  })
+
+  test('of replies to others are added with a warning', async () => {
+    const callout = await withSchema()
+    const { exitCode, stderr } = await callout('grants', 'add', ...ALICE, '--subscribe', '_INBOX.>', '--reason', 'x')
+    assert.equal(exitCode, 0)
+    assert.match(stderr, /^callout: warning: --subscribe "_INBOX\.>" reaches the replies.*\n$/)
+  })
+})
+
+suite('locks', () => {
+  test('that were added are listed by target, then removed', async () => {
+    const callout = await withSchema()
+    const until = ['--until', '2099-01-01T00:00:00Z', '--message', 'see INC-7']
+    await callout('lock', 'add', 'address:10.0.0.0/8', ...WHY, ...until)
+    for (const target of ['address:2001:db8::/32', 'everyone']) await callout('lock', 'add', target, ...WHY)
+    const list = async (...filter: string[]): Promise<string[]> =>
+      rowsOf(await callout('lock', 'list', '--output', 'json', ...filter))
+        .map(({ target }) => String(target))
+        .sort()
+    assert.deepEqual(await list(), ['address:10.0.0.0/8', 'address:2001:db8::/32', 'everyone'])
+    assert.deepEqual(await list('--target', 'address'), ['address:10.0.0.0/8', 'address:2001:db8::/32'])
+    assert.deepEqual(await list('--target', 'user:corp:alice'), [])
+    const [row] = rowsOf(await callout('lock', 'list', '--output', 'json', '--target', 'address:10.0.0.0/8'))
+    const { id, createdAt, ...rest } = row ?? assert.fail()
+    assert.match(String(createdAt), /^\d{4}-.*Z$/)
+    assert.deepEqual(rest, {
+      target: 'address:10.0.0.0/8',
+      until: '2099-01-01T00:00:00Z',
+      inForce: true,
+      message: 'see INC-7',
+      reason: 'x',
+      createdBy: 'admin',
+    })
+    assert.equal((await callout('lock', 'remove', String(id), ...WHY)).exitCode, 0)
+    assert.deepEqual(await list(), ['address:2001:db8::/32', 'everyone'])
+    assert.equal((await callout('lock', 'remove', String(id), ...WHY)).exitCode, 3)
+  })
+
+  test('that stop nobody in this configuration are added with a warning', async () => {
+    const callout = await withSchema()
+    for (const [target, warning] of [
+      ['user:other:a', /no issuer .* other\n/],
+      ['token:other:1', /no issuer .* other\n/],
+      ['account:NONE', /"NONE"\n/],
+    ] as const) {
+      assert.match((await callout('lock', 'add', target, ...WHY)).stderr, warning, target)
+    }
+    assert.equal((await callout('lock', 'add', 'everyone', ...WHY)).stderr, '')
+  })
+})
+
+suite('roles', () => {
+  test('are set, bound, listed and unbound', async () => {
+    const callout = await withSchema()
+    await callout('roles', 'set', 'role:reader', ...WHY, '--session-max', '1h', '--description', 'reads')
+    await callout('roles', 'set', 'role:empty', ...WHY, '--description', 'nobody')
+    for (const member of ['user:corp:alice', 'group:corp:ops'])
+      await callout('roles', 'bind', member, 'role:reader', ...WHY)
+    const window = ['--until', '2099-01-01T00:00:00Z']
+    assert.equal((await callout('roles', 'bind', 'user:corp:alice', 'role:reader', ...WHY, ...window)).exitCode, 0)
+    const list = async (...filter: string[]): Promise<unknown[]> =>
+      rowsOf(await callout('roles', 'list', '--output', 'json', ...filter)).map(
+        ({ role, member, sessionMax, validUntil }) => [role, member, sessionMax, validUntil],
+      )
+    assert.deepEqual(await list(), [
+      ['role:empty', undefined, undefined, undefined],
+      ['role:reader', 'group:corp:ops', '1h', undefined],
+      ['role:reader', 'user:corp:alice', '1h', '2099-01-01T00:00:00Z'],
+    ])
+    assert.equal((await list('--member', 'user:corp:alice')).length, 1)
+    assert.equal((await list('--role', 'role:empty')).length, 1)
+    assert.equal((await callout('roles', 'unbind', 'user:corp:alice', 'role:reader', ...WHY)).exitCode, 0)
+    const again = await callout('roles', 'unbind', 'user:corp:alice', 'role:reader', ...WHY)
+    assert.deepEqual([again.exitCode, again.stderr], [3, 'callout: user:corp:alice does not have role:reader\n'])
+    assert.equal((await list('--role', 'role:reader')).length, 1)
+  })
+
+  test('that are wrong never reach the database', async () => {
+    const callout = await withSchema()
+    for (const argv of [
+      ['set', 'reader', '--description', 'x'],
+      ['set', 'role:reader'],
+      ['set', 'role:reader', '--session-max', '1500ms'],
+      ['set', 'role:reader', '--session-max', '8761h'],
+      ['bind', 'role:a', 'role:b'],
+      ['bind', 'alice', 'role:b'],
+      ['bind', 'user:corp:alice', 'user:corp:bob'],
+      ['bind', 'user:corp:alice', 'role:b', '--until', '2001-01-01T00:00:00Z'],
+    ]) {
+      assert.equal((await callout('roles', ...argv, ...WHY)).exitCode, 2, argv.join(' '))
+    }
+    assert.deepEqual(rowsOf(await callout('roles', 'list', '--output', 'json')), [])
+  })
+})
+
 test('a store that does not answer exits with 5 and says where it was looked for', async () => {
   const gone = await startOwnEmulator()
   const database = await createEmulatorDatabase(gone.host)
