@@ -49,7 +49,10 @@ export function createEviction(options: EvictionOptions): Evict {
     if (second.messagesReceived !== first.messagesReceived) return 'alive'
     if (second.atMs - first.atMs < OBSERVED_MS * 0.9) return 'unknown'
     const kicked = await kick(address.serverId, address.connectionId, clock.monotonicMs() + KICK_WITHIN_MS)
-    return kicked === 'done' ? 'evicted' : 'unknown'
+    if (kicked === 'done') return 'evicted'
+    // Asked later it would be a connection that ended by itself, and nobody would hear that it was ended.
+    const isEnded = kicked === 'unanswered' && (await observe(options, address)) === 'gone'
+    return isEnded ? 'evicted' : 'unknown'
   }
 }
 
