@@ -39,6 +39,11 @@ import { SERVICE_VERSION } from './version.ts'
 /** Pause between two looks at a database that does not answer at the start. */
 const SCHEMA_RETRY_MS = 1000
 const SCHEMA_TIMEOUT_MS = 2000
+/**
+ * A member that joins without the keys of an issuer refuses its clients, whom another member would have served. But an
+ * issuer that hangs does not keep it from the clients of the others.
+ */
+const ISSUERS_WITHIN_MS = 5000
 /** At the end, for rows of refusals that were answered before. */
 const FLUSH_WITHIN_MS = 2000
 
@@ -63,7 +68,7 @@ export interface ComposeOptions {
 
 /**
  * Builds the service bottom up and starts it: health endpoints first, then the store, the issuers, and last the
- * subscription. Parts that do not answer yet are waited for; only a wrong schema or set-up throws.
+ * subscription. Parts that do not answer yet are waited for, issuers only for a moment; only a wrong schema or set-up throws.
  * Disposal stops in the reverse order, so that requests in flight find everything they need.
  */
 export async function startCallout(options: ComposeOptions): Promise<CalloutService> {
@@ -81,6 +86,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const health = stack.use(new StoreHealth({ database, clock, instanceId, version: SERVICE_VERSION }))
   startHistory({ database: config.store.database, ...emulator, instanceId, events, metrics }, stack)
   const verifier = stack.use(createVerifier(config, events, metrics))
+  const issuersTried = verifier.start()
   probes.push(health.probe, verifier.readiness)
 
   const auditWriter = createAuditWriter({
@@ -98,6 +104,8 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const link = stack.use(new NatsLink({ servers, credentials, ...tls, name, clock, events }))
   probes.push(link.probe)
   const connection = await openUnlessAborted(link, signal)
+
+  await settledWithin(issuersTried, ISSUERS_WITHIN_MS, signal)
 
   const signers = createSigners(config, secrets)
   const system = openSystemAccount({ config, secrets, instanceId, events }, stack)
@@ -196,8 +204,18 @@ function createVerifier(config: Config, events: CalloutEvents, metrics: Metrics)
   const { issuers, token } = config
   const verifier = createTokenVerifier({ issuers, clock, events, maxTokenBytes: token.maxBytes, random })
   metrics.observeKeySetAges(() => verifier.keySetAges())
-  verifier.start()
   return verifier
+}
+
+/** Settles as the work does, or after so long. Rejects with an `AbortError` when the signal comes first. */
+async function settledWithin(work: Promise<void>, withinMs: number, signal: AbortSignal): Promise<void> {
+  const settled = new AbortController()
+  const patience = delay(withinMs, undefined, { signal: AbortSignal.any([signal, settled.signal]) })
+  try {
+    await Promise.race([work, patience])
+  } finally {
+    settled.abort()
+  }
 }
 
 /** A database that is away at the start may come back; a schema of another release does not mend itself. */

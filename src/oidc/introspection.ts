@@ -53,9 +53,12 @@ export class Introspector {
     this.#cache = createTokenStatusCache(options.introspection, options.clock)
   }
 
-  /** Probes the issuer in the background, so that wrong credentials show before the first client comes. */
-  start(): void {
-    void this.#probe()
+  /**
+   * Probes the issuer, so that wrong credentials show before the first client comes. Resolves when the first probe is
+   * over, however it went.
+   */
+  async start(): Promise<void> {
+    await this.#probe()
   }
 
   /**

@@ -49,8 +49,9 @@ export class KeySet {
     this.#options = options
   }
 
-  start(): void {
-    if (this.#held === undefined) void this.#refresh()
+  /** Resolves when the first fetch is over, however it went. */
+  async start(): Promise<void> {
+    if (this.#held === undefined) await this.#refresh()
   }
 
   /**

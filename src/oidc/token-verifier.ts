@@ -48,8 +48,11 @@ export interface TokenVerifierOptions {
 }
 
 export interface OidcTokenVerifier extends TokenVerifier, AsyncDisposable {
-  /** Begins to fetch the keys of every issuer, and to probe introspection, in the background; does not wait for any. */
-  start(): void
+  /**
+   * Begins to fetch the keys of every issuer, and to probe introspection. Resolves when each was tried once, however it
+   * went; tokens are verified before as well, as far as the keys are there.
+   */
+  start(): Promise<void>
   /** Checks for each issuer, after the id of its first entry: `issuer:<id>` for keys, `introspection:<id>`. */
   readonly readiness: ReadinessProbe
   /** Age of the keys of each issuer that has some, by id of its first entry, in seconds. */
@@ -124,8 +127,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       )
       return judged === undefined ? judge(jws, issuer.entries, { clock, connection, passed }) : judged()
     },
-    start() {
-      for (const part of [...keySets, ...introspectors]) part.start()
+    async start() {
+      await Promise.all([...keySets, ...introspectors].map((part) => part.start()))
     },
     readiness: () => [...keySets, ...introspectors].map((part) => part.readiness()),
     keySetAges() {

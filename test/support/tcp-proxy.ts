@@ -37,7 +37,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       from.on('error', () => to.destroy())
       from.on('close', () => {
         sockets.delete(from)
-        if (!silenced.has(client)) to.destroy()
+        // After what was said before.
+        if (!silenced.has(client)) setTimeout(() => to.destroySoon(), delayMs)
       })
     }
     forward(client, upstream)

@@ -535,7 +535,7 @@ suite('an issuer that answers wrongly', () => {
     server.answers.get = () => anActiveToken()
     const { verifier, verdict } = verifierFor(server)
     await using _ = verifier
-    verifier.start()
+    void verifier.start()
     assert.equal(await verdict(), 'issuer_unavailable')
     assert.match(verifier.readiness()[0]?.why ?? '', /calls a made-up token active/)
   })
@@ -548,7 +548,7 @@ suite('an issuer that answers wrongly', () => {
     assert.deepEqual(verifier.readiness(), [
       { part: 'introspection:corp', ready: false, why: 'the issuer has not answered yet' },
     ])
-    verifier.start()
+    void verifier.start()
     await eventually(() => verifier.readiness()[0]?.why?.includes('credentials') === true, 'the probe is refused')
   })
 

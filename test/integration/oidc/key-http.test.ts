@@ -174,7 +174,7 @@ suite('A proxy of an issuer', () => {
     proxy.isSilent = true
     const { verifier, events, step } = verifierFor(server, { caFile, proxy: proxy.url })
     await using _ = verifier
-    verifier.start()
+    void verifier.start()
     await eventually(() => proxy.asked.length > 0, 'the proxy is asked')
     await step(HTTP.timeoutMs, 1)
     assert.equal(events.keySets[0]?.failure, 'no complete answer within 1000 ms')

@@ -77,7 +77,7 @@ suite('keys over HTTP', () => {
     await using server = await startKeyServer([SIGNER.publicJwk])
     const { verifier } = verifierFor(discovered(server))
     await using _ = verifier
-    verifier.start()
+    void verifier.start()
     await eventually(() => verifier.readiness().every((check) => check.ready), 'the issuer becomes ready')
   })
 })
@@ -218,7 +218,7 @@ suite('a faulty key server', () => {
     await using server = await startKeyServer([SIGNER.publicJwk])
     server.mode = 'hang'
     const { verifier } = verifierFor({ keys: { jwksUri: server.jwksUri } })
-    verifier.start()
+    void verifier.start()
     await eventually(() => server.requests.length > 0, 'the server is asked')
     await verifier.stop()
   })

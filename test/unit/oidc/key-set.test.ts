@@ -176,7 +176,7 @@ suite('a key set whose issuer is down', () => {
       atSeconds.push(clock.monotonicMs() / 1000)
       return down()
     }
-    keySet.start()
+    void keySet.start()
     await clock.advance(3 * REFRESH.backoffMaxMs)
     assert.deepEqual(atSeconds, [0, 1, 3, 7, 15, 31, 63, 123])
   })
@@ -188,14 +188,14 @@ suite('a key set whose issuer is down', () => {
       atMs.push(clock.monotonicMs())
       return down()
     }
-    keySet.start()
+    void keySet.start()
     await clock.advance(8000)
     assert.deepEqual(atMs, [0, 1100, 3300, 7700])
   })
 
   test('recovers by itself', async () => {
     const { keySet, source, clock, find } = harness(down)
-    keySet.start()
+    void keySet.start()
     await clock.advance(500)
     source.answer = () => first
     await clock.advance(500)
@@ -237,14 +237,14 @@ suite('a key set whose issuer is down', () => {
 suite('a key set in the background', () => {
   test('refreshes at its interval without any token', async () => {
     const { keySet, source, clock } = harness(() => first)
-    keySet.start()
+    void keySet.start()
     await clock.advance(3 * REFRESH.intervalMs)
     assert.equal(source.calls, 4)
   })
 
   test('refreshes up to a fifth earlier to spread replicas', async () => {
     const { keySet, source, clock } = harness(() => first, { random: () => 0.5 })
-    keySet.start()
+    void keySet.start()
     await clock.advance(REFRESH.intervalMs * 0.9)
     assert.equal(source.calls, 2)
   })
@@ -252,7 +252,7 @@ suite('a key set in the background', () => {
   test('is ready when it holds keys, and says why when it does not', async () => {
     const { keySet, source, clock } = harness(down)
     const before = keySet.readiness()
-    keySet.start()
+    void keySet.start()
     await settled()
     const failed = keySet.readiness()
     source.answer = () => first
@@ -269,7 +269,7 @@ suite('a key set in the background', () => {
 
   test('reports every fetch and its failure', async () => {
     const { keySet, source, clock, events } = harness(down)
-    keySet.start()
+    void keySet.start()
     await clock.advance(999)
     source.answer = () => first
     await clock.advance(1)
@@ -282,7 +282,7 @@ suite('a key set in the background', () => {
   test('tells the age of its keys from the start of the fetch that brought them', async () => {
     const { keySet, clock } = harness(() => first)
     const before = keySet.ageSeconds()
-    keySet.start()
+    void keySet.start()
     await clock.advance(90_000)
     assert.deepEqual([before, keySet.ageSeconds()], [undefined, 90])
   })
@@ -291,14 +291,14 @@ suite('a key set in the background', () => {
     const { keySet, events } = harness(() => {
       throw Object.assign(new Error('x\u001b[31m'), { code: 'EPROTO' })
     })
-    keySet.start()
+    void keySet.start()
     await settled()
     assert.deepEqual(events.keySets, [{ issuerId: 'corp', failure: 'the keys could not be fetched (EPROTO)' }])
   })
 
   test('ends a fetch in flight and asks no more once it is disposed of', async () => {
     const { keySet, source, clock, find, events } = harness(never)
-    keySet.start()
+    void keySet.start()
     await settled()
     await keySet[Symbol.asyncDispose]()
     await clock.advance(REFRESH.backoffMaxMs)

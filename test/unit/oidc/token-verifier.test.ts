@@ -114,7 +114,7 @@ suite('a token verifier', () => {
         return Buffer.from(JSON.stringify({ keys: [SIGNER.publicJwk] }))
       },
     })
-    verifier.start()
+    void verifier.start()
     await clock.advance(300_000)
     assert.deepEqual(fetches, [0, 270_000])
   })
