@@ -110,10 +110,10 @@ suite('a request that is to be allowed', () => {
     )
   })
 
-  test('becomes a denial in time when its row is not durable in time', async () => {
+  test('becomes a denial when its row is not durable in time, with a tenth of the deadline left to tell it', async () => {
     const situation = aSituation({ auditWriter: writerThat(never) })
     const done = handled(situation)
-    await situation.clock.advance(960)
+    await situation.clock.advance(900)
     await done
     assert.deepEqual(situation.answers, [{ unavailable: 'audit_unavailable id-1' }])
   })
@@ -242,6 +242,16 @@ suite('a request that has waited', () => {
     await situation.clock.advance(349)
     assert.deepEqual(situation.answers, [])
     await situation.clock.advance(1)
+    await done
+    assert.deepEqual(situation.answers, [{ unavailable: 'grants_unavailable id-1' }])
+  })
+
+  test('keeps half of a short rest for the answer', async () => {
+    const situation = aSituation({ policyReader: { read: never }, auditWriter: writerThat(never) })
+    const arrival = justNow(situation)
+    await situation.clock.advance(940)
+    const done = situation.authorizer.handle(aRequest(), arrival, situation.respond)
+    await situation.clock.advance(30)
     await done
     assert.deepEqual(situation.answers, [{ unavailable: 'grants_unavailable id-1' }])
   })
