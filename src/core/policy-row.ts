@@ -49,6 +49,13 @@ export type PolicyRow = {
   readonly [Kind in PolicyKind]: { readonly kind: Kind; readonly row: PolicyTables[Kind] }
 }[PolicyKind]
 
+/** A row without who writes it and why: as documents and plans want it to be. */
+export type UnsignedRow = {
+  readonly [Kind in PolicyKind]: { readonly kind: Kind; readonly row: UnsignedTables[Kind] }
+}[PolicyKind]
+
+export type UnsignedTables = { readonly [Kind in PolicyKind]: Omit<PolicyTables[Kind], keyof PolicyOrigin> }
+
 /** A row that comes (`after` alone), goes (`before` alone) or is replaced. `before` is the row as it was last seen. */
 export type PolicyChange = {
   readonly [Kind in PolicyKind]: {
@@ -59,7 +66,7 @@ export type PolicyChange = {
 }[PolicyKind]
 
 /** The parts of a row's key in the order of the primary key. */
-export function policyKey(policyRow: PolicyRow): readonly [string] | readonly [string, string] {
+export function policyKey(policyRow: UnsignedRow): readonly [string] | readonly [string, string] {
   const { kind, row } = policyRow
   switch (kind) {
     case 'grant':
@@ -82,4 +89,9 @@ export function sidesOf(change: PolicyChange): { readonly before?: PolicyRow; re
     ...(before === undefined ? {} : { before: { kind, row: before } as PolicyRow }),
     ...(after === undefined ? {} : { after: { kind, row: after } as PolicyRow }),
   }
+}
+
+/** `grant user:corp:alice g1`: unlike that of any other row. */
+export function nameOfRow(row: UnsignedRow): string {
+  return `${row.kind} ${policyKey(row).join(' ')}`
 }

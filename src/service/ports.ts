@@ -2,7 +2,17 @@ import type { AuditEntry } from '../core/audit-entry.ts'
 import type { Allow } from '../core/decision.ts'
 import type { Policy } from '../core/grant.ts'
 import type { Identity, TokenFacts } from '../core/identity.ts'
-import type { GrantRow, LockRow, PolicyChange, PolicyKind, PolicyTables } from '../core/policy-row.ts'
+import type { ScopeStates } from '../core/plan.ts'
+import type {
+  GrantRow,
+  LockRow,
+  PolicyChange,
+  PolicyKind,
+  PolicyRow,
+  PolicyTables,
+  UnsignedRow,
+} from '../core/policy-row.ts'
+import type { RecordedDecision } from '../core/recorded-decision.ts'
 import type { DenyReason } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import type { Delivery } from './events.ts'
@@ -115,6 +125,8 @@ export interface PolicyEdit {
   /** Somebody else, where two people are asked for. */
   readonly approvedBy?: string
   readonly reason: string
+  /** What the rows of a scope have to be before the changes. */
+  readonly precondition?: { readonly scope: string; readonly states: ScopeStates }
 }
 
 export interface GrantFilter {
@@ -131,7 +143,7 @@ export interface GrantFilter {
 export interface PolicyAdmin {
   /**
    * Makes all changes or none, in one transaction that also records who and why. Throws `ERR_STORE_CONFLICT` when a row is no
-   * longer as `before` says, and `ERR_STORE_REFUSED` for more than `CHANGES_PER_EDIT_MAX` changes.
+   * longer as `before` says or the scope of the precondition has other rows, and `ERR_STORE_REFUSED` for more than `CHANGES_PER_EDIT_MAX` changes.
    */
   edit(edit: PolicyEdit): Promise<void>
   /** Ordered by principal and id; at most `limit` rows. */
@@ -148,10 +160,35 @@ export interface PolicyAdmin {
     key: readonly string[],
     limit: number,
   ): Promise<readonly PolicyTables[Kind][]>
+  /** The rows with the keys of the given ones that are there, in any order. */
+  lookUp(rows: readonly UnsignedRow[]): Promise<readonly PolicyRow[]>
   /** Undefined when no grant has the id. */
   findGrant(id: string): Promise<GrantRow | undefined>
   /** Undefined when no lock has the id. */
   findLock(id: string): Promise<LockRow | undefined>
+}
+
+export interface LiveSessionsQuery {
+  readonly nowMs: number
+  /** No session is longer: older decisions are not looked at. */
+  readonly sessionMaxMs: number
+  /** Only of these `user:` and `client:` principals, each looked for by its key. */
+  readonly principals?: readonly string[]
+  /** At most so many sessions. */
+  readonly limit: number
+}
+
+/**
+ * Finds decisions by which a session may be going on: allows whose session ends later than now, newest first within each range of
+ * keys that is read. Whether the client is still connected only nats-server knows. Throws as `PolicyAdmin`.
+ */
+export interface LiveSessions {
+  /** `isComplete` is false when there may be more than `limit`. */
+  find(
+    query: LiveSessionsQuery,
+  ): Promise<{ readonly sessions: readonly RecordedDecision[]; readonly isComplete: boolean }>
+  /** The members of these roles, whatever the window of their bindings. */
+  membersOf(roles: readonly string[]): Promise<readonly string[]>
 }
 
 /** Spanner takes 80,000 mutations in a commit, and a grant with its indexes is some 40 of them. */

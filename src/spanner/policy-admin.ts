@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CalloutError } from '../core/errors.ts'
-import { policyKey, sidesOf } from '../core/policy-row.ts'
-import type { GrantRow, PolicyKind, PolicyRow, PolicyTables } from '../core/policy-row.ts'
+import { nameOfRow, POLICY_KINDS, sidesOf } from '../core/policy-row.ts'
+import type { GrantRow, PolicyKind, PolicyRow, PolicyTables, UnsignedRow } from '../core/policy-row.ts'
 import { CHANGES_PER_EDIT_MAX } from '../service/ports.ts'
 import type { Clock, DeadlineMs, GrantFilter, PolicyAdmin, PolicyEdit } from '../service/ports.ts'
 import type { SpannerDatabase } from './database.ts'
@@ -9,9 +9,19 @@ import { deletion, insertion, upsertion } from './mutation.ts'
 import type { Mutation } from './mutation.ts'
 import { encodePolicyRow, keyValues, POLICY_TABLES } from './policy-tables.ts'
 import type { Parameter } from './query.ts'
-import { GRANTS_BY_ID, LOCKS_BY_ID, POLICY_EDIT_COLUMNS, POLICY_EDITS } from './schema.ts'
+import {
+  GRANTS_BY_ID,
+  GRANTS_BY_SCOPE,
+  LOCKS_BY_ID,
+  LOCKS_BY_SCOPE,
+  POLICY_EDIT_COLUMNS,
+  POLICY_EDITS,
+  ROLE_BINDINGS_BY_SCOPE,
+  ROLES_BY_SCOPE,
+} from './schema.ts'
 import type { Transaction } from './transaction.ts'
 import { COMMIT_TIMESTAMP, int64Value, stringValue } from './values.ts'
+import type { Value } from './values.ts'
 
 /** A person waits for it; a database that takes longer is not there. */
 const TIMEOUT_MS = 10_000
@@ -36,15 +46,11 @@ export function createPolicyAdmin({ database, clock, newId }: PolicyAdminOptions
       if (edit.changes.length > CHANGES_PER_EDIT_MAX) {
         throw new CalloutError('ERR_STORE_REFUSED', `more than ${CHANGES_PER_EDIT_MAX} changes in one edit`)
       }
-      const sides = edit.changes.map(sidesOf)
-      const mutations = [...sides.flatMap(mutationsOf), editRow(edit, newId())]
-      const seen = sides.flatMap(({ before }) => before ?? [])
+      const id = newId()
       const deadlineMs = clock.monotonicMs() + EDIT_TIMEOUT_MS
-      if (seen.length === 0) return database.commit(mutations, { repeatable: false }, deadlineMs)
-      await database.transact(async (transaction) => {
-        await requireUnchanged(transaction, seen)
-        transaction.buffer(...mutations)
-      }, deadlineMs)
+      if (edit.precondition === undefined && edit.changes.every(({ before }) => before === undefined))
+        return database.commit(mutationsOfEdit(edit, id), { repeatable: false }, deadlineMs)
+      await database.transact((transaction) => editWithin(transaction, edit, id), deadlineMs)
     },
 
     listGrants: (filter, limit) => listGrants(database, filter, limit, deadline()),
@@ -74,6 +80,19 @@ export function createPolicyAdmin({ database, clock, newId }: PolicyAdminOptions
       return rows.map(decode)
     },
 
+    async lookUp(rows) {
+      const found: PolicyRow[] = []
+      for (const [kind, ofKind] of Map.groupBy(rows, (row) => row.kind)) {
+        const { table, columns, decode } = POLICY_TABLES[kind]
+        for (const prefixes of keysInReads(ofKind)) {
+          const read = { table, columns, prefixes, limit: prefixes.length }
+          const stored = await database.read(read, 'strong', deadline())
+          found.push(...stored.rows.map((row) => ({ kind, row: decode(row) }) as PolicyRow))
+        }
+      }
+      return found
+    },
+
     async findGrant(id) {
       const sql = `${SELECT_GRANTS}@{FORCE_INDEX=${GRANTS_BY_ID}} WHERE GrantId = @id`
       const [row] = await database.query(sql, { id: textParameter(id) }, deadline())
@@ -89,35 +108,85 @@ export function createPolicyAdmin({ database, clock, newId }: PolicyAdminOptions
   }
 }
 
-/** Refuses the edit when a row is not what whoever made the edit has seen. */
+/**
+ * Makes the changes of an edit at the commit of this transaction, once it has found the rows to be what whoever made the edit has
+ * seen. Throws as `PolicyAdmin.edit`.
+ */
+export async function editWithin(transaction: Transaction, edit: PolicyEdit, editId: string): Promise<void> {
+  if (edit.precondition !== undefined) await requireScope(transaction, edit.precondition)
+  const seen = edit.changes.map(sidesOf).flatMap(({ before }) => before ?? [])
+  await requireUnchanged(transaction, seen)
+  transaction.buffer(...mutationsOfEdit(edit, editId))
+}
+
+function mutationsOfEdit(edit: PolicyEdit, editId: string): Mutation[] {
+  return [...edit.changes.map(sidesOf).flatMap(mutationsOf), editRow(edit, editId)]
+}
+
+/** Keys of the rows of one kind, as many at a time as one read takes. */
+function* keysInReads(rows: readonly UnsignedRow[]): Generator<Value[][]> {
+  for (let start = 0; start < rows.length; start += KEYS_PER_READ_MAX) {
+    yield rows.slice(start, start + KEYS_PER_READ_MAX).map(keyValues)
+  }
+}
+
 async function requireUnchanged(transaction: Transaction, seen: readonly PolicyRow[]): Promise<void> {
   for (const [kind, rows] of Map.groupBy(seen, (row) => row.kind)) {
     const { table, columns, decode } = POLICY_TABLES[kind]
     const stored = new Map<string, PolicyTables[PolicyKind]>()
-    for (let start = 0; start < rows.length; start += KEYS_PER_READ_MAX) {
-      const prefixes = rows.slice(start, start + KEYS_PER_READ_MAX).map(keyValues)
+    for (const prefixes of keysInReads(rows)) {
       for (const row of await transaction.read({ table, columns, prefixes, limit: prefixes.length })) {
         const decoded = decode(row)
-        stored.set(nameOf({ kind, row: decoded } as PolicyRow), decoded)
+        stored.set(nameOfRow({ kind, row: decoded } as PolicyRow), decoded)
       }
     }
-    for (const row of rows) requireSame(row, stored.get(nameOf(row)))
+    for (const row of rows) requireSame(row, stored.get(nameOfRow(row)))
   }
 }
 
 function requireSame(seen: PolicyRow, stored: PolicyTables[PolicyKind] | undefined): void {
-  if (stored === undefined) throw new CalloutError('ERR_STORE_NOT_FOUND', `the ${nameOf(seen)} is not there any more`)
+  if (stored === undefined)
+    throw new CalloutError('ERR_STORE_NOT_FOUND', `the ${nameOfRow(seen)} is not there any more`)
   if (isDeepStrictEqual(stored, seen.row)) return
-  throw new CalloutError('ERR_STORE_CONFLICT', `the ${nameOf(seen)} was changed by ${stored.createdBy} meanwhile`)
+  throw new CalloutError('ERR_STORE_CONFLICT', `the ${nameOfRow(seen)} was changed by ${stored.createdBy} meanwhile`)
 }
 
-function nameOf(row: PolicyRow): string {
-  return `${row.kind} ${policyKey(row).join(' ')}`
+const SCOPE_INDEXES: Readonly<Record<PolicyKind, string>> = {
+  grant: GRANTS_BY_SCOPE,
+  role: ROLES_BY_SCOPE,
+  binding: ROLE_BINDINGS_BY_SCOPE,
+  lock: LOCKS_BY_SCOPE,
+}
+
+/**
+ * Refuses the edit when a row of the scope has come or gone. The database adds up the digests of the keys (`core/plan.ts` ScopeState)
+ * under the locks of the transaction, so that a scope of any size costs one row of answer.
+ */
+async function requireScope(
+  transaction: Transaction,
+  { scope, states }: NonNullable<PolicyEdit['precondition']>,
+): Promise<void> {
+  for (const kind of POLICY_KINDS) {
+    const { table, columns, keyColumns } = POLICY_TABLES[kind]
+    const key = columns.slice(0, keyColumns).join(String.raw`, '\n', `)
+    const digest = `CAST(CONCAT('0x', SUBSTR(TO_HEX(SHA256(CONCAT(${key}, ''))), 1, 14)) AS INT64)`
+    const [row] = await transaction.query(
+      `@{spanner_emulator.disable_query_null_filtered_index_check=true} SELECT COUNT(*), IFNULL(BIT_XOR(${digest}), 0)
+FROM ${table}@{FORCE_INDEX=${SCOPE_INDEXES[kind]}} WHERE Scope = @scope`,
+      { scope: textParameter(scope) },
+    )
+    const [rows, keys] = (row ?? []).map(({ stringValue: integer }) => BigInt(integer ?? '0'))
+    if (rows === BigInt(states[kind].rows) && keys === BigInt(`0x${states[kind].keys}`)) continue
+    throw new CalloutError(
+      'ERR_STORE_CONFLICT',
+      `the scope ${scope} has other rows of ${table} meanwhile; make a new plan`,
+    )
+  }
 }
 
 /** A row whose key changes goes, and another comes. */
 function mutationsOf({ before, after }: { readonly before?: PolicyRow; readonly after?: PolicyRow }): Mutation[] {
-  const isSameKey = before !== undefined && after !== undefined && nameOf(before) === nameOf(after)
+  const isSameKey = before !== undefined && after !== undefined && nameOfRow(before) === nameOfRow(after)
   const mutations: Mutation[] = []
   if (before !== undefined && !isSameKey) {
     mutations.push(deletion(POLICY_TABLES[before.kind].table, keyValues(before)))

@@ -1,4 +1,11 @@
-import type { PolicyKind, PolicyLabels, PolicyOrigin, PolicyRow, PolicyTables } from '../core/policy-row.ts'
+import type {
+  PolicyKind,
+  PolicyLabels,
+  PolicyOrigin,
+  PolicyRow,
+  PolicyTables,
+  UnsignedRow,
+} from '../core/policy-row.ts'
 import { policyKey } from '../core/policy-row.ts'
 import { grantOf, lockOf, roleBindingOf, roleOf, storedAction } from './policy-rows.ts'
 import {
@@ -139,7 +146,7 @@ export function encodePolicyRow({ kind, row }: PolicyRow): {
   return { table, row: table.encode(row) }
 }
 
-export function keyValues(row: PolicyRow): Value[] {
+export function keyValues(row: UnsignedRow): Value[] {
   return policyKey(row).map((part) => stringValue(part))
 }
 

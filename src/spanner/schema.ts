@@ -25,17 +25,21 @@ export const LABEL_COLUMNS = ['Name', 'Scope', 'Owner', 'Ticket', 'Labels'] as c
 export const ORIGIN_COLUMNS = ['Reason', 'CreatedBy', 'CreatedAt'] as const
 export const GRANTS_BY_ID = 'GrantsById'
 export const GRANTS_BY_SUBJECT = 'GrantsBySubject'
+export const GRANTS_BY_SCOPE = 'GrantsByScope'
 
 export const ROLE_BINDINGS = 'RoleBindings'
 export const ROLE_BINDING_COLUMNS = ['Member', 'Role', 'ValidFrom', 'ValidUntil'] as const
 export const ROLE_BINDINGS_BY_ROLE = 'RoleBindingsByRole'
+export const ROLE_BINDINGS_BY_SCOPE = 'RoleBindingsByScope'
 
 export const ROLES = 'Roles'
 export const ROLE_COLUMNS = ['Role', 'SessionMaxSeconds'] as const
+export const ROLES_BY_SCOPE = 'RolesByScope'
 
 export const LOCKS = 'Locks'
 export const LOCK_COLUMNS = ['Target', 'LockId', 'ExpiresAt', 'SourceCidr', 'Message'] as const
 export const LOCKS_BY_ID = 'LocksById'
+export const LOCKS_BY_SCOPE = 'LocksByScope'
 
 /** Every change by a command, for the history. */
 export const POLICY_EDITS = 'PolicyEdits'

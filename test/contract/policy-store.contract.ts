@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { ConnectionCondition } from '../../src/core/connection-condition.ts'
 import { systemClock } from '../../src/service/clock.ts'
+import { Planner, type ScopeStates } from '../../src/core/plan.ts'
+import { nameOfRow } from '../../src/core/policy-row.ts'
 import type { PolicyChange, PolicyRow } from '../../src/core/policy-row.ts'
+import { keyDigest } from '../../src/documents/digest.ts'
 import { CHANGES_PER_EDIT_MAX } from '../../src/service/ports.ts'
 import type { PolicyAdmin, PolicyReader } from '../../src/service/ports.ts'
 import { NOW_MS } from '../support/builders.ts'
@@ -26,6 +29,7 @@ export function policyStoreContract(name: string, empty: () => Promise<PolicySto
   void suite(`${name} as a policy store`, () => {
     readContract(empty)
     editContract(empty)
+    scopeContract(empty)
     refusalContract(empty)
   })
 }
@@ -357,6 +361,78 @@ function editContract(empty: () => Promise<PolicyStoreUnderTest>): void {
     await admin.edit(adding('lock', { id: 'l1', target: 'user:corp:alice', ...ORIGIN }))
     const lock = { id: 'l1', target: 'user:corp:bob', ...ORIGIN }
     await assert.rejects(admin.edit(adding('lock', lock)), { code: 'ERR_STORE_CONFLICT' })
+  })
+}
+
+function scopeContract(empty: () => Promise<PolicyStoreUnderTest>): void {
+  const rows: PolicyRow[] = [
+    { kind: 'grant', row: aNewGrant({ id: 'g1', scope: 'team' }) },
+    { kind: 'grant', row: aNewGrant({ id: 'g2', scope: 'team' }) },
+    { kind: 'grant', row: aNewGrant({ id: 'g3', scope: 'other' }) },
+    { kind: 'role', row: { role: 'role:reader', scope: 'team', ...ORIGIN } },
+    { kind: 'binding', row: { member: 'user:corp:alice', role: 'role:reader', scope: 'team', ...ORIGIN } },
+    { kind: 'lock', row: { id: 'l1', target: 'everyone', scope: 'team', ...ORIGIN } },
+  ]
+  const addition = { ...AUTHOR, changes: [{ kind: 'grant', after: aNewGrant({ id: 'new' }) }] } as const
+  const filled = async (): Promise<{ admin: PolicyAdmin; states: ScopeStates }> => {
+    const { admin } = await empty()
+    await admin.edit({ ...AUTHOR, changes: rows.map(({ kind, row }) => ({ kind, after: row }) as PolicyChange) })
+    const planner = new Planner([], { scope: 'team', prune: false, adopt: false }, keyDigest)
+    for (const row of rows) planner.see(row)
+    return { admin, states: planner.finish().plan.states ?? assert.fail() }
+  }
+
+  test('looks up rows of every kind by their keys, and leaves out what is not there', async () => {
+    const { admin } = await filled()
+    const asked: PolicyRow[] = [...rows, { kind: 'grant', row: aNewGrant({ id: 'absent' }) }]
+    const found = await admin.lookUp(asked)
+    assert.deepEqual(found.map(nameOfRow).sort(), rows.map(nameOfRow).sort())
+    assert.deepEqual(await admin.lookUp([]), [])
+  })
+
+  test('edits when the scope has the rows that it had', async () => {
+    const { admin, states } = await filled()
+    await admin.edit({ ...addition, precondition: { scope: 'team', states } })
+    assert.ok(await admin.findGrant('new'))
+  })
+
+  test('an edit finds a scope without rows to be empty', async () => {
+    const { admin } = await filled()
+    const none = { rows: 0, keys: '00000000000000' }
+    const states = { grant: none, role: none, binding: none, lock: none }
+    await admin.edit({ ...addition, precondition: { scope: 'nobody', states } })
+    await assert.rejects(admin.edit({ ...addition, precondition: { scope: 'team', states } }), {
+      code: 'ERR_STORE_CONFLICT',
+    })
+  })
+
+  for (const [what, change] of [
+    ['a row came', { kind: 'grant', after: aNewGrant({ id: 'g4', scope: 'team' }) }],
+    ['a lock came', { kind: 'lock', after: { id: 'l2', target: 'everyone', scope: 'team', ...ORIGIN } }],
+  ] as const) {
+    test(`makes no change when ${what} to the scope meanwhile`, async () => {
+      const { admin, states } = await filled()
+      await admin.edit({ ...AUTHOR, changes: [change] })
+      const edit = admin.edit({ ...addition, precondition: { scope: 'team', states } })
+      await assert.rejects(edit, { code: 'ERR_STORE_CONFLICT', message: /the scope team has other rows/ })
+      assert.equal(await admin.findGrant('new'), undefined)
+    })
+  }
+
+  test('makes no change when another row took the place of one of the scope', async () => {
+    const { admin, states } = await filled()
+    const [before] = await admin.lookUp(rows.slice(0, 1))
+    assert.ok(before?.kind === 'grant')
+    const after = aNewGrant({ id: 'g5', scope: 'team' })
+    await admin.edit({
+      ...AUTHOR,
+      changes: [
+        { kind: 'grant', before: before.row },
+        { kind: 'grant', after },
+      ],
+    })
+    const edit = admin.edit({ ...addition, precondition: { scope: 'team', states } })
+    await assert.rejects(edit, { code: 'ERR_STORE_CONFLICT' })
   })
 }
 

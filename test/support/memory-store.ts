@@ -4,7 +4,7 @@ import { CONNECTION_TYPES, SOURCE_CIDRS_MAX } from '../../src/core/connection-co
 import { CalloutError } from '../../src/core/errors.ts'
 import { isResourceAction, isResponsePermission } from '../../src/core/grant.ts'
 import type { Policy, ResourceAction } from '../../src/core/grant.ts'
-import { policyKey, sidesOf } from '../../src/core/policy-row.ts'
+import { nameOfRow, POLICY_KINDS, policyKey, sidesOf } from '../../src/core/policy-row.ts'
 import type {
   GrantRow,
   LockRow,
@@ -13,6 +13,7 @@ import type {
   PolicyOrigin,
   PolicyRow,
   PolicyTables,
+  UnsignedRow,
 } from '../../src/core/policy-row.ts'
 import { problemOfLockTarget } from '../../src/core/locks.ts'
 import { parsePrincipal } from '../../src/core/principal.ts'
@@ -20,6 +21,7 @@ import { problemOfResource } from '../../src/core/resource-action.ts'
 import { parseSubjectPattern, problemOfQueue } from '../../src/core/subject.ts'
 import { CHANGES_PER_EDIT_MAX } from '../../src/service/ports.ts'
 import type { DecisionLog, GrantFilter, PolicyAdmin, PolicyEdit, PolicyReader } from '../../src/service/ports.ts'
+import { keyDigest } from '../../src/documents/digest.ts'
 import { NOW_MS } from './builders.ts'
 
 /** Policy in memory, for unit tests. Runs the same contract suite as the one in Spanner. */
@@ -50,15 +52,16 @@ export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
   async edit(edit: PolicyEdit): Promise<void> {
     if (edit.changes.length === 0) return
     refuse('CHANGES_PER_EDIT_MAX', edit.changes.length > CHANGES_PER_EDIT_MAX)
+    if (edit.precondition !== undefined) this.#requireScope(edit.precondition)
     const rows = new Map(this.#rows)
     const createdAt = this.#timestamp(this.#commits + 1)
     for (const { before, after } of edit.changes.map(sidesOf)) {
       if (before !== undefined) this.#requireSame(before)
-      if (before !== undefined) rows.delete(nameOf(before))
+      if (before !== undefined) rows.delete(nameOfRow(before))
       if (after === undefined) continue
-      if (rows.has(nameOf(after)) || this.#isIdTaken(rows, after)) throw conflict()
+      if (rows.has(nameOfRow(after)) || this.#isIdTaken(rows, after)) throw conflict()
       refuseBadRow(after)
-      rows.set(nameOf(after), { kind: after.kind, row: { ...after.row, createdAt } } as PolicyRow)
+      rows.set(nameOfRow(after), { kind: after.kind, row: { ...after.row, createdAt } } as PolicyRow)
     }
     refuse('CK_PolicyEdits_Reason', edit.reason.trim() === '')
     refuse('CK_PolicyEdits_Actor', edit.actor.trim() === '')
@@ -102,6 +105,10 @@ export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
     return this.#all('lock').find((lock) => lock.id === id)
   }
 
+  async lookUp(rows: readonly UnsignedRow[]): Promise<readonly PolicyRow[]> {
+    return rows.flatMap((row) => this.#rows.get(nameOfRow(row)) ?? [])
+  }
+
   async findGrant(id: string): Promise<GrantRow | undefined> {
     return this.#all('grant').find((grant) => grant.id === id)
   }
@@ -115,13 +122,23 @@ export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
   }
 
   #requireSame(seen: PolicyRow): void {
-    const stored = this.#rows.get(nameOf(seen))
-    if (stored === undefined) throw new CalloutError('ERR_STORE_NOT_FOUND', `the ${nameOf(seen)} is not there any more`)
+    const stored = this.#rows.get(nameOfRow(seen))
+    if (stored === undefined)
+      throw new CalloutError('ERR_STORE_NOT_FOUND', `the ${nameOfRow(seen)} is not there any more`)
     if (!isDeepStrictEqual(stored, seen)) {
       throw new CalloutError(
         'ERR_STORE_CONFLICT',
-        `the ${nameOf(seen)} was changed by ${stored.row.createdBy} meanwhile`,
+        `the ${nameOfRow(seen)} was changed by ${stored.row.createdBy} meanwhile`,
       )
+    }
+  }
+
+  #requireScope({ scope, states }: NonNullable<PolicyEdit['precondition']>): void {
+    for (const kind of POLICY_KINDS) {
+      const rows = this.#all(kind).filter((row) => row.scope === scope)
+      const keys = rows.reduce((sum, row) => sum ^ keyDigest({ kind, row } as PolicyRow), 0n)
+      if (rows.length !== states[kind].rows || keys !== BigInt(`0x${states[kind].keys}`))
+        throw new CalloutError('ERR_STORE_CONFLICT', `the scope ${scope} has other rows meanwhile`)
     }
   }
 
@@ -190,10 +207,6 @@ function refuseBadRow({ kind, row }: PolicyRow): void {
     refuse('CK_Locks_SourceCidr', (row.target === 'address') !== (row.sourceCidr !== undefined))
     refuse('CK_Locks_Reason', row.reason.trim() === '')
   }
-}
-
-function nameOf(row: PolicyRow): string {
-  return `${row.kind} ${policyKey(row).join(' ')}`
 }
 
 function compareKeys(a: readonly string[], b: readonly string[]): number {

@@ -1,6 +1,9 @@
 import type { Migration } from '../migration.ts'
 
-/** Changes that one person proposed and another has to approve. A decided proposal stays. */
+/**
+ * Changes that one person proposed and another has to approve; a decided proposal stays. And the rows of a scope by key, so that a
+ * plan can be held against them in the transaction that applies it.
+ */
 export const proposals: Migration = {
   version: 7,
   name: 'proposals',
@@ -24,5 +27,9 @@ export const proposals: Migration = {
   CONSTRAINT CK_Proposals_Reason CHECK (TRIM(Reason) != '')
 ) PRIMARY KEY (ProposalId)`,
     `CREATE INDEX IF NOT EXISTS ProposalsByState ON Proposals (State, ProposedAt DESC)`,
+    `CREATE NULL_FILTERED INDEX IF NOT EXISTS GrantsByScope ON Grants (Scope)`,
+    `CREATE NULL_FILTERED INDEX IF NOT EXISTS RolesByScope ON Roles (Scope)`,
+    `CREATE NULL_FILTERED INDEX IF NOT EXISTS RoleBindingsByScope ON RoleBindings (Scope)`,
+    `CREATE NULL_FILTERED INDEX IF NOT EXISTS LocksByScope ON Locks (Scope)`,
   ],
 }

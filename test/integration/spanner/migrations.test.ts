@@ -221,6 +221,10 @@ test('the names that the code uses are those of the database', async () => {
     new Set([
       schema.GRANTS_BY_ID,
       schema.GRANTS_BY_SUBJECT,
+      schema.GRANTS_BY_SCOPE,
+      schema.ROLES_BY_SCOPE,
+      schema.ROLE_BINDINGS_BY_SCOPE,
+      schema.LOCKS_BY_SCOPE,
       schema.ROLE_BINDINGS_BY_ROLE,
       schema.LOCKS_BY_ID,
       schema.GRANT_CHANGES_BY_PRINCIPAL,

@@ -41,6 +41,7 @@ function raced(store: MemoryPolicyStore, meanwhile: () => Promise<void>): Policy
     listGrants: (filter, limit) => store.listGrants(filter, limit),
     scan: (kind, limit, after) => store.scan(kind, limit, after),
     startingWith: (kind, key, limit) => store.startingWith(kind, key, limit),
+    lookUp: (rows) => store.lookUp(rows),
     findGrant: (id) => store.findGrant(id),
     findLock: (id) => store.findLock(id),
   }

