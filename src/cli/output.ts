@@ -47,7 +47,7 @@ export function writeOutput<Item extends object>(io: CliIo, format: OutputFormat
       for (const record of records) io.stdout.write(`${json(record)}\n`)
       return
     case 'yaml':
-      io.stdout.write(yaml(document))
+      io.stdout.write(yamlText(document))
       return
     case 'csv':
       for (const cells of [headings, ...records.map(cellsOf)]) io.stdout.write(csvLine(cells))
@@ -59,7 +59,8 @@ function json(value: unknown, indent?: number): string {
   return withHiddenAs(JSON.stringify(value, undefined, indent), (_, codeUnits) => codeUnits.map(unicodeEscape).join(''))
 }
 
-function yaml(value: unknown): string {
+/** YAML that shows what it holds; see `writeOutput`. */
+export function yamlText(value: unknown): string {
   const document = new Document(value, { aliasDuplicateObjects: false })
   visit(document, {
     Scalar(_, scalar) {

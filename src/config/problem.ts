@@ -12,11 +12,11 @@ type PathElement = PropertyKey
 /** Longest piece of the file that a message repeats. */
 const QUOTED_CHARACTERS_MAX = 40
 
-/** Turns the issues of one check into problems, in our words. */
-export function problemsOf(error: z.core.$ZodError): Problem[] {
+/** Turns the issues of one check into problems, in our words; `refuseKey` words those of a key that nobody knows. */
+export function problemsOf(error: Pick<z.core.$ZodError, 'issues'>, refuseKey = unknownKey): Problem[] {
   return error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => unknownKey(issue.path, key))
+      ? issue.keys.map((key) => refuseKey(issue.path, key))
       : [{ path: writtenPath(issue.path), message: messageOf(issue) }],
   )
 }

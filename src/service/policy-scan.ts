@@ -1,0 +1,35 @@
+import { CalloutError } from '../core/errors.ts'
+import { POLICY_KINDS, policyKey, type PolicyKind, type PolicyRow } from '../core/policy-row.ts'
+import type { PolicyAdmin } from './ports.ts'
+
+/** Some 1.5 MB of ordinary rows; an answer ends at 10 MB. */
+const PAGE_ROWS_MAX = 2000
+
+/**
+ * Every row of these kinds, in the order of their keys, a page at a time. Each page is read when it is asked for: a row that is
+ * changed meanwhile shows as it is then. Pages of rows so long that the store refuses them are read again in smaller ones.
+ */
+export async function* scanPolicy(
+  admin: Pick<PolicyAdmin, 'scan'>,
+  kinds: readonly PolicyKind[] = POLICY_KINDS,
+): AsyncGenerator<readonly PolicyRow[]> {
+  for (const kind of kinds) {
+    let limit = PAGE_ROWS_MAX
+    let after: readonly string[] | undefined
+    for (;;) {
+      const page = await admin.scan(kind, limit, after).catch((error: unknown) => {
+        if (limit === 1 || !(error instanceof CalloutError) || error.code !== 'ERR_STORE_REFUSED') throw error
+        return undefined
+      })
+      if (page === undefined) {
+        limit = Math.ceil(limit / 4)
+        continue
+      }
+      const rows = page.map((row) => ({ kind, row }) as PolicyRow)
+      if (rows.length > 0) yield rows
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < limit) break
+      after = policyKey(last)
+    }
+  }
+}
