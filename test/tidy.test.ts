@@ -5,6 +5,10 @@ import { suite, test } from 'node:test'
 import { run } from '../src/cli/program.ts'
 import { readConfig } from '../src/config/read-config.ts'
 import { DENY_REASONS } from '../src/core/reasons.ts'
+import { sha256 } from '../src/documents/digest.ts'
+import { readDocuments } from '../src/documents/read-documents.ts'
+import { documentJsonSchema } from '../src/documents/schema.ts'
+import { GRANTS_SCHEMA } from './support/grants-schema.ts'
 import { README, withTables } from './support/readme-tables.ts'
 
 /** What neither compiler nor linter can see. */
@@ -53,6 +57,24 @@ suite('README.md', () => {
     for (const [, command = '', rest = ''] of shown) {
       const help = await helpOf(command.trim().split(' '))
       for (const [option] of rest.matchAll(/--[a-z]+/g)) assert.ok(help.includes(option), `callout ${command}${option}`)
+    }
+  })
+})
+
+suite('deploy/', () => {
+  test('has the JSON Schema of the documents that are read (npm run docs writes it)', async () => {
+    assert.deepEqual(JSON.parse(await readFile(GRANTS_SCHEMA, 'utf8')), documentJsonSchema())
+  })
+
+  test('has examples of documents that are accepted as they stand', async () => {
+    const folder = path.join(ROOT, 'deploy/grants')
+    const names = await readdir(folder)
+    assert.ok(names.length > 0)
+    for (const name of names) {
+      const reading = readDocuments([{ name, text: await readFile(path.join(folder, name), 'utf8') }], {
+        digest: sha256,
+      })
+      assert.deepEqual('problems' in reading ? reading.problems : [], [])
     }
   })
 })

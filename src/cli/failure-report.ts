@@ -14,6 +14,7 @@ const EXIT_CODES: Readonly<Record<CalloutErrorCode, number>> = {
   ERR_STORE_CONFLICT: EXIT.conflict,
   ERR_STORE_NOT_FOUND: EXIT.conflict,
   ERR_SCHEMA_VERSION: EXIT.failure,
+  ERR_APPROVAL_NEEDED: EXIT.failure,
   ERR_DEADLINE: EXIT.unavailable,
   ERR_OVERLOADED: EXIT.unavailable,
   ERR_TOOL_MISSING: EXIT.failure,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { parsePrincipal } from '../core/principal.ts'
 import { policyKey } from '../core/policy-row.ts'
 import { systemClock as clock } from '../service/clock.ts'
@@ -6,7 +5,7 @@ import type { HistoryEntry, HistoryReader, HistoryReach } from '../service/histo
 import { revertOf } from '../service/revert.ts'
 import { createHistoryReader } from '../spanner/history-reader.ts'
 import { decodeStoredRow, isSameToTheSecond } from '../spanner/history-row.ts'
-import { createPolicyAdmin } from '../spanner/policy-admin.ts'
+import { policyAdminOf } from './policy-access.ts'
 import { createPolicyLookup } from '../spanner/policy-lookup.ts'
 import { pause } from '../spanner/retry.ts'
 import { actorOf, reasonOf } from './actor.ts'
@@ -108,7 +107,7 @@ export async function revert(
   })
   if (moved.length > 0) throw new CommandFailure(EXIT.conflict, [...moved, 'nothing was reverted'])
   if (options.dryRun !== true) {
-    const admin = createPolicyAdmin({ database, clock, newId: randomUUID })
+    const admin = policyAdminOf(store)
     await admin.edit({ changes, source: 'revert', ...author })
   }
   writeRevert(io, options.output, changes)

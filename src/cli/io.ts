@@ -28,6 +28,8 @@ export const EXIT = {
   conflict: 3,
   /** A dependency did not answer; worth another try. */
   unavailable: 5,
+  /** A plan or a comparison has changes. */
+  changes: 10,
 } as const
 
 /** Why a command ends without success, for people: one line for each problem, each says what to do. */

@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { systemClock } from '../service/clock.ts'
 import type { PolicyAdmin, PolicyEdit } from '../service/ports.ts'
-import { createPolicyAdmin } from '../spanner/policy-admin.ts'
 import type { DryRunOptions } from './command-options.ts'
 import { noteDryRun } from './dry-run.ts'
 import type { CliIo } from './io.ts'
+import { policyAdminOf } from './policy-access.ts'
 import { openKnownStore, type Store } from './store.ts'
 
 export interface PolicyStore extends AsyncDisposable {
@@ -15,8 +13,7 @@ export interface PolicyStore extends AsyncDisposable {
 /** Opens the policy of the store that a configuration names. Throws as `openKnownStore`. */
 export async function openPolicy(configFile: string, io: CliIo): Promise<PolicyStore> {
   const store = await openKnownStore(configFile, io)
-  const admin = createPolicyAdmin({ database: store.database, clock: systemClock, newId: randomUUID })
-  return { store, admin, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() }
+  return { store, admin: policyAdminOf(store), [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() }
 }
 
 /**

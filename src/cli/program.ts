@@ -7,6 +7,8 @@ import { addHistoryCommands } from './commands/history.ts'
 import { addKeysCommands } from './commands/keys.ts'
 import { addLockCommands } from './commands/lock.ts'
 import { addRolesCommands } from './commands/roles.ts'
+import { addPlanCommands } from './commands/plans.ts'
+import { addProposalCommands } from './commands/proposals.ts'
 import { addSchemaCommands } from './commands/schema.ts'
 import { addServeCommand } from './commands/serve.ts'
 import { addTokenCommands } from './commands/token.ts'
@@ -27,6 +29,8 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addRolesCommands,
   addLockCommands,
   addHistoryCommands,
+  addPlanCommands,
+  addProposalCommands,
   addKeysCommands,
   addTokenCommands,
 ]
@@ -96,6 +100,7 @@ Exit codes:
   2  wrong arguments or configuration; nothing was done
   3  not there, or there already
   5  a dependency did not answer; try again
+  10 a plan or a comparison has changes
 
 Environment: CALLOUT_CONFIG, NO_COLOR, SPANNER_EMULATOR_HOST, GOOGLE_APPLICATION_CREDENTIALS
 `

@@ -32,7 +32,7 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
       windowMs: file.limits.failure_window,
     },
     session: { maxMs: file.session.max, jitter: file.session.jitter, minRemainingMs: file.session.min_remaining },
-    grants: { maxStaleMs: file.grants.max_stale },
+    grants: { maxStaleMs: file.grants.max_stale, approval: file.grants.approval },
     store: { database: file.store.url.slice('spanner://'.length) },
     audit: { onUnavailable: file.audit.on_unavailable },
     http: { listen },

@@ -36,7 +36,7 @@ export interface Config {
     readonly jitter: number
     readonly minRemainingMs: number
   }
-  readonly grants: { readonly maxStaleMs: number }
+  readonly grants: { readonly maxStaleMs: number; readonly approval: 'none' | 'two_persons' }
   readonly store: {
     /** Resource name, `projects/P/instances/I/databases/D`. */
     readonly database: string

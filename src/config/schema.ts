@@ -211,6 +211,9 @@ const limits = z.strictObject({
 const STORE_URL =
   /^spanner:\/\/projects\/[a-z][a-z0-9.:-]{0,62}\/instances\/[a-z][a-z0-9-]{0,63}\/databases\/[a-z][a-z0-9_-]{0,29}$/
 
+/** `grants.approval` */
+const APPROVALS = ['none', 'two_persons'] as const
+
 /** The whole of `callout.yaml`, in its own words; `read-config.ts` turns it into a `Config`. */
 export const configSchema = z
   .strictObject({
@@ -231,6 +234,11 @@ export const configSchema = z
           }).prefault('0s'),
           'duration',
           'How old the grants of a decision may be; only `0s`, every decision reads them anew.',
+        ),
+        approval: setting(
+          choice(APPROVALS).prefault('none'),
+          'none or two_persons',
+          'Whether the commands change policy at once, or somebody else has to approve what one proposes.',
         ),
       })
       .prefault({}),

@@ -8,6 +8,11 @@ export function insertion(table: string, columns: readonly string[], rows: reado
   return { insert: write(table, columns, rows) }
 }
 
+/** Replaces the named columns of a row that is there; refused with NOT_FOUND otherwise. */
+export function replacement(table: string, columns: readonly string[], rows: readonly Row[]): Mutation {
+  return { update: write(table, columns, rows) }
+}
+
 /** Replaces the named columns of the row if it is there. */
 export function upsertion(table: string, columns: readonly string[], rows: readonly Row[]): Mutation {
   return { insertOrUpdate: write(table, columns, rows) }

@@ -146,7 +146,7 @@ suite('a right configuration', () => {
       deny: { mode: 'reply', whenUnavailable: 'reply' },
       limits: { perAddress: 100, perPrincipal: 30, windowMs: 60_000 },
       session: { maxMs: 3_600_000, jitter: 0.1, minRemainingMs: 30_000 },
-      grants: { maxStaleMs: 0 },
+      grants: { maxStaleMs: 0, approval: 'none' },
       store: { database: 'projects/p/instances/i/databases/d' },
       audit: { onUnavailable: 'deny' },
       http: { listen: { host: '127.0.0.1', port: 8222 } },

@@ -1,0 +1,61 @@
+import { writtenLockTarget } from '../core/locks.ts'
+import { assertNever } from '../core/errors.ts'
+import type { UnsignedRow, UnsignedTables } from '../core/policy-row.ts'
+import { canonicalJson, unsigned } from '../core/same-row.ts'
+import { formatInstant } from './instant.ts'
+
+/** A row in one line for people: what it is about, without labels. */
+export function writtenRow(row: UnsignedRow): string {
+  switch (row.kind) {
+    case 'grant': {
+      const { principal, account, effect, action, subject, queue } = row.row
+      return `grant ${principal} ${account} ${effect} ${action} ${subject}${queue === undefined ? '' : ` queue ${queue}`}`
+    }
+    case 'role':
+      return row.row.role
+    case 'binding':
+      return `binding ${row.row.member} ${row.row.role}`
+    case 'lock':
+      return `lock ${writtenLockTarget(row.row)}`
+    default:
+      return assertNever(row)
+  }
+}
+
+/** Fields whose values differ, as texts; empty where there is none. */
+export function differences(
+  before: UnsignedRow,
+  after: UnsignedRow,
+): { field: string; before: string; after: string }[] {
+  const [was, is] = [fieldsOf(before), fieldsOf(after)]
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])]
+  return names
+    .map((field) => ({ field, before: was[field] ?? '', after: is[field] ?? '' }))
+    .filter((field) => field.before !== field.after)
+}
+
+/** The row in the form for programs: times are RFC 3339. */
+export function programRow(row: UnsignedRow): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(row.row).map(([name, value]) =>
+      isTime(name) && typeof value === 'number' ? [name.slice(0, -'Ms'.length), formatInstant(value)] : [name, value],
+    ),
+  )
+}
+
+function fieldsOf(row: UnsignedRow): Record<string, string> {
+  const fields = programRow(unsigned(row))
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? value : canonicalJson(value)]),
+  )
+}
+
+const TIMES: readonly (keyof UnsignedTables['grant'] | keyof UnsignedTables['lock'])[] = [
+  'validFromMs',
+  'validUntilMs',
+  'expiresAtMs',
+]
+
+function isTime(name: string): boolean {
+  return TIMES.some((time) => time === name)
+}

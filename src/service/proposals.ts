@@ -1,0 +1,80 @@
+import { CalloutError } from '../core/errors.ts'
+import { signed, type Plan } from '../core/plan.ts'
+import { preconditionOf } from './applying.ts'
+import { CHANGES_PER_EDIT_MAX, type PolicyEdit } from './ports.ts'
+
+export const PROPOSAL_STATES = ['open', 'applied', 'rejected'] as const
+export type ProposalState = (typeof PROPOSAL_STATES)[number]
+
+export interface ProposalSummary {
+  readonly id: string
+  readonly state: ProposalState
+  readonly proposedBy: string
+  /** RFC 3339. */
+  readonly proposedAt: string
+  readonly reason: string
+  readonly decidedBy?: string
+  readonly decidedAt?: string
+  readonly decisionReason?: string
+}
+
+export interface Proposal extends ProposalSummary {
+  /** A saved plan as it was stored; to be read as if somebody hostile had written it. */
+  readonly plan: unknown
+}
+
+export interface NewProposal {
+  readonly id: string
+  readonly plan: unknown
+  readonly proposedBy: string
+  readonly reason: string
+}
+
+/** Who decides on a proposal, and why. */
+export interface Ruling {
+  readonly decidedBy: string
+  readonly reason: string
+}
+
+/**
+ * Proposals as they are kept. A proposal that is not there throws `ERR_STORE_NOT_FOUND`, one that was decided `ERR_STORE_CONFLICT`;
+ * otherwise as `PolicyAdmin`.
+ */
+export interface ProposalStore {
+  add(proposal: NewProposal): Promise<void>
+  /** Undefined when there is none. */
+  find(id: string): Promise<Proposal | undefined>
+  /** Newest first. */
+  list(states: readonly ProposalState[], limit: number): Promise<readonly ProposalSummary[]>
+  /** Makes the edit and marks the proposal as applied, both or neither. The edit has to be by who proposed it. */
+  approve(id: string, edit: PolicyEdit, ruling: Ruling): Promise<void>
+  reject(id: string, ruling: Ruling): Promise<void>
+}
+
+/** Why a plan cannot be proposed, if so: it is approved and applied in one transaction. */
+export function problemOfProposal({ changes }: Plan): string | undefined {
+  if (changes.length === 0) return 'the plan has no changes'
+  if (changes.length <= CHANGES_PER_EDIT_MAX) return undefined
+  return `the plan has ${changes.length} changes; at most ${CHANGES_PER_EDIT_MAX} can be approved at once, so split the documents`
+}
+
+/** Applies exactly the plan that was proposed, in the name of who proposed it and with the approval of somebody else. */
+export async function approveProposal(
+  store: Pick<ProposalStore, 'approve'>,
+  { id, proposedBy, reason }: ProposalSummary,
+  plan: Plan,
+  ruling: Ruling,
+): Promise<void> {
+  if (ruling.decidedBy === proposedBy)
+    throw new CalloutError('ERR_APPROVAL_NEEDED', `${proposedBy} proposed it, so somebody else has to approve it`)
+  const origin = { reason, createdBy: proposedBy }
+  const edit: PolicyEdit = {
+    changes: plan.changes.map((change) => signed(change, origin)),
+    source: 'proposal',
+    actor: proposedBy,
+    approvedBy: ruling.decidedBy,
+    reason,
+    ...preconditionOf(plan),
+  }
+  await store.approve(id, edit, ruling)
+}

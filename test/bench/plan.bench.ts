@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
+import { systemClock } from '../../src/service/clock.ts'
+import { CHANGES_PER_EDIT_MAX } from '../../src/service/ports.ts'
+import { createPolicyAdmin } from '../../src/spanner/policy-admin.ts'
+import { rowsOf } from '../support/documents.ts'
+import { createTestDatabase, startOwnEmulator } from '../support/spanner.ts'
+import { configWith } from '../unit/config/config-text.ts'
+
+/**
+ * `callout grants plan` on a table of many rows, as a process of its own: `node test/bench/plan.bench.ts [rows]`. Documents of a hundred
+ * rows each; every hundredth has another subject than the table. Prints JSON, and progress on stderr.
+ */
+const ROWS = Number(process.argv[2] ?? 100_000)
+const SUBJECTS = 10
+const PRINCIPALS = 10
+const DOCUMENTS_PER_FILE = 200
+const SAMPLE_MS = 50
+
+function document(number: number, changed: boolean): string {
+  const principals = Array.from({ length: PRINCIPALS }, (_, index) => `user:corp:u${number * PRINCIPALS + index}`)
+  const subjects = Array.from(
+    { length: SUBJECTS },
+    (_, index) => `orders.${number}.${index}${changed ? '.changed' : ''}`,
+  )
+  return `---
+apiVersion: callout.nats/v1
+kind: Grant
+metadata: { name: doc-${number}, owner: team-${number % 50}, ticket: OPS-${number} }
+spec:
+  principals: [${principals.join(', ')}]
+  account: APP
+  publish: { allow: [${subjects.join(', ')}] }
+`
+}
+
+async function main(): Promise<void> {
+  const count = Math.ceil(ROWS / (PRINCIPALS * SUBJECTS))
+  const emulator = await startOwnEmulator()
+  const directory = await mkdtemp(path.join(tmpdir(), 'callout-plan-bench-'))
+  try {
+    await using database = await createTestDatabase(emulator.host)
+    const admin = createPolicyAdmin({
+      database: database.database,
+      clock: systemClock,
+      newId: () => crypto.randomUUID(),
+    })
+    for (let start = 0; start < count; start += CHANGES_PER_EDIT_MAX / (PRINCIPALS * SUBJECTS)) {
+      const some = Array.from({ length: Math.min(15, count - start) }, (_, index) => document(start + index, false))
+      const rows = rowsOf(some.join(''), 'bench')
+      const changes = rows.map(
+        ({ kind, row }) => ({ kind, after: { ...row, reason: 'bench', createdBy: 'bench' } }) as never,
+      )
+      await admin.edit({ changes, source: 'plan', actor: 'bench', reason: 'bench' })
+      if (start % 150 === 0) process.stderr.write(`filled ${start * PRINCIPALS * SUBJECTS} rows\n`)
+    }
+    const documents = path.join(directory, 'grants')
+    await mkdir(documents)
+    for (let start = 0; start < count; start += DOCUMENTS_PER_FILE) {
+      const some = Array.from({ length: Math.min(DOCUMENTS_PER_FILE, count - start) }, (_, index) =>
+        document(start + index, (start + index) % 100 === 0),
+      )
+      await writeFile(path.join(documents, `${start}.yaml`), some.join(''))
+    }
+    const config = path.join(directory, 'callout.yaml')
+    await writeFile(config, configWith({ 'store.url': `spanner://${database.name}` }))
+    const plan = path.join(directory, 'plan.json')
+    const argv = ['grants', 'plan', documents, '--scope', 'bench', '--prune', '--no-sessions', '--out', plan]
+    const measured = await callout([...argv, '--config', config], emulator.host)
+    process.stdout.write(`${JSON.stringify({ rows: count * PRINCIPALS * SUBJECTS, ...measured }, undefined, 2)}\n`)
+  } finally {
+    await emulator.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function callout(argv: readonly string[], host: string) {
+  const since = performance.now()
+  const env = { ...process.env, SPANNER_EMULATOR_HOST: host }
+  const child = spawn(process.execPath, ['src/main.ts', ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let peakKib = 0
+  const sampling = setInterval(() => {
+    readFile(`/proc/${child.pid}/status`, 'utf8').then(
+      (status) => (peakKib = Math.max(peakKib, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0))),
+      () => {},
+    )
+  }, SAMPLE_MS)
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  clearInterval(sampling)
+  const exitCode = child.exitCode ?? (await new Promise<number | null>((resolve) => child.once('exit', resolve)))
+  return {
+    seconds: Number(((performance.now() - since) / 1000).toFixed(1)),
+    peakMib: Math.round(peakKib / 1024),
+    exitCode,
+    summary: /^Rows: .*$/m.exec(stdout)?.[0],
+    progressLines: stderr.split('\n').length - 1,
+  }
+}
+
+if (import.meta.main) await main()
