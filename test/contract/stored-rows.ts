@@ -50,6 +50,8 @@ export function anEntry(decision: Allow | Deny = anAllow(), change: Partial<Audi
     issuerId: 'corp',
     clientId: 'web',
     groups: ['ops', 'dev'],
+    attributes: { team: 'blue' },
+    wantedAccount: 'APP',
     token: {
       issuer: 'https://idp.example/realms/prod',
       subject: 'alice',

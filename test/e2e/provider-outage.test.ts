@@ -42,7 +42,7 @@ test('a member takes no request before it has the keys of a slow provider', asyn
   assert.equal(await isAdmitted(stack, { token }), true)
   // There and back is more than a request may wait for keys, less than the start of a member.
   proxy.setDelay(400)
-  const load = steadyConnects([stack.nats.url], token, 4)
+  const load = steadyConnects([stack.nats.url], { token }, 4)
   await stack.startService()
   await load.stop()
   assert.ok(load.admitted > 0)

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
-import { pbkdf2 } from 'node:crypto'
 import { createConnection } from 'node:net'
-import process from 'node:process'
 import { after, before, suite, test } from 'node:test'
-import { promisify } from 'node:util'
 import { AuthorizationError, PermissionViolationError, createInbox } from '@nats-io/transport-node'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { PERMISSIONS_BYTES_MAX } from '../../../src/core/decide.ts'
@@ -247,31 +244,6 @@ test('a member that leaves its queue group under load loses no client', async ()
   for (const client of await Promise.all(clients)) await client.close()
   assert.equal(leaving.requests.length + staying.requests.length, clients.length)
 })
-
-test('a request that is still being verified when its member leaves is answered', async () => {
-  const issuer = anIssuer()
-  await using server = await startNatsServer({
-    config: calloutConfig({ issuer: issuer.key.publicKey, timeoutSeconds: 20 }),
-  })
-  const handler: ScriptedHandler = (_, respond, allow) => void respond(allow())
-  const leaving = await startService({ url: server.url, issuer: issuer.key, handler })
-  const free = occupyThreads()
-  const client = connectClient(server.url)
-  await until('the request has come', () => leaving.endpoint.inFlight === 1)
-  const drained = leaving.endpoint.drain()
-  assert.equal(leaving.requests.length, 0)
-  assert.equal(await drained, 0)
-  await leaving.link.close()
-  await (await client).close()
-  await free
-})
-
-/** Keeps the threads that verify and sign busy for some tenths of a second at least. */
-async function occupyThreads(): Promise<void> {
-  const derive = promisify(pbkdf2)
-  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
-  await Promise.all(Array.from({ length: threads }, () => derive('secret', 'salt', 300_000, 64, 'sha512')))
-}
 
 async function isConnectedAs(server: NatsServer, connectionId: number | undefined, user: string): Promise<boolean> {
   const response = await fetch(`${server.monitorUrl}/connz?auth=1&cid=${connectionId}`)

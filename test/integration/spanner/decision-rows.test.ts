@@ -38,10 +38,10 @@ async function query(sql: string): Promise<unknown[][]> {
   return rows.map((row) => row.map(plain))
 }
 
-function plain(value: { stringValue?: string | null; listValue?: unknown }): unknown {
+function plain(value: { stringValue?: string | null; boolValue?: boolean | null; listValue?: unknown }): unknown {
   const list = value.listValue as { values: { stringValue: string }[] } | null | undefined
   if (list !== null && list !== undefined) return list.values.map((item) => item.stringValue)
-  return value.stringValue ?? null
+  return value.stringValue ?? value.boolValue ?? null
 }
 
 async function onlyRow(): Promise<Record<string, unknown>> {
@@ -51,10 +51,11 @@ async function onlyRow(): Promise<Record<string, unknown>> {
 
 test('an admission is stored with everything that is known of it', async () => {
   await log.append([anEntry()], inMs(5000))
-  const { CommittedAt, Permissions, SkippedGrants, Actors, ...row } = await onlyRow()
+  const { CommittedAt, Permissions, SkippedGrants, Actors, Attributes, ...row } = await onlyRow()
   assert.match(String(CommittedAt), /^20\d\d-/)
   assert.deepEqual(JSON.parse(String(Permissions)), anAllow().permissions)
   assert.deepEqual(JSON.parse(String(SkippedGrants)), anAllow().skippedGrants)
+  assert.deepEqual(JSON.parse(String(Attributes)), { team: 'blue' })
   assert.deepEqual(JSON.parse(String(Actors)), [
     { sub: 'agent-7', iss: 'https://agents.example', client_id: 'app' },
     { sub: 'agent-1' },
@@ -86,6 +87,7 @@ test('an admission is stored with everything that is known of it', async () => {
     GrantIds: ['g1'],
     LockIds: [],
     GrantsReadAt: '2023-11-14T22:13:20.000001Z',
+    WantedAccount: 'APP',
     UserNkey: 'UBDEK5GYLLPUSRM34DGWZM2SNGBRTPVN75DQIAFEMBPJEYQ5EOAFTCVI',
     ServerId: 'NBQXOTPYGNLH7QS5TBA6BXHO3QBZ6FQEUZAIEK2PSRHWCFWGLVCV2CRL',
     ServerName: 'n1',
@@ -99,6 +101,7 @@ test('an admission is stored with everything that is known of it', async () => {
     ClientKind: 'Client',
     ConnectionType: 'nats',
     TlsVersion: null,
+    HasVerifiedCertificate: false,
     InstanceId: 'instance-1',
     ServiceVersion: '0.1.0',
     ElapsedMicros: '1234',
