@@ -245,6 +245,24 @@ test('a member that leaves its queue group under load loses no client', async ()
   assert.equal(leaving.requests.length + staying.requests.length, clients.length)
 })
 
+test('a request whose answer is still being signed when its member leaves is answered', async () => {
+  const issuer = anIssuer()
+  await using server = await startNatsServer({
+    config: calloutConfig({ issuer: issuer.key.publicKey, timeoutSeconds: 20 }),
+  })
+  const held = Promise.withResolvers<void>()
+  const slowKey = { ...issuer.key, sign: (data: Uint8Array) => held.promise.then(() => issuer.key.sign(data)) }
+  const handler: ScriptedHandler = (_, respond, allow) => void respond(allow())
+  const leaving = await startService({ url: server.url, issuer: slowKey, handler })
+  const client = connectClient(server.url)
+  await until('the request has come', () => leaving.endpoint.inFlight === 1)
+  const drained = leaving.endpoint.drain()
+  held.resolve()
+  assert.equal(await drained, 0)
+  await leaving.link.close()
+  await (await client).close()
+})
+
 async function isConnectedAs(server: NatsServer, connectionId: number | undefined, user: string): Promise<boolean> {
   const response = await fetch(`${server.monitorUrl}/connz?auth=1&cid=${connectionId}`)
   const { connections } = (await response.json()) as { connections: { authorized_user: string }[] }
