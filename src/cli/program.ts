@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './command-options.ts'
+import { describeCommand, type CommandNode } from './command-tree.ts'
+import { addCompletionCommand } from './commands/completion.ts'
 import { addConfigCommands } from './commands/config.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addGrantsCommands } from './commands/grants.ts'
@@ -33,6 +35,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addProposalCommands,
   addKeysCommands,
   addTokenCommands,
+  addCompletionCommand,
 ]
 
 /** Pages of help are the same in a terminal of any width, in a pipe and in the documentation. */
@@ -59,6 +62,12 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   } catch (error) {
     return reportFailure(error, io)
   }
+}
+
+/** Every command and option, for the documentation. */
+export function commandTree(): CommandNode {
+  const nowhere = { write: () => {} }
+  return describeCommand(createProgram({ stdout: nowhere, stderr: nowhere, env: {} }, () => {}))
 }
 
 function createProgram(io: CliIo, choose: (command: Run) => void): Command {

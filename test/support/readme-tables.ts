@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { allNodes } from '../../src/cli/command-tree.ts'
 import { CHECKS } from '../../src/cli/doctor/checks.ts'
 import { SERVER_DEFECTS } from '../../src/cli/doctor/server-defects.ts'
+import { commandTree } from '../../src/cli/program.ts'
 import { CONFIG_REFERENCE } from '../../src/config/reference.ts'
 import { RESOURCE_ACTIONS } from '../../src/core/grant.ts'
 import { RESOURCE_ACTION_NOTES } from '../../src/core/resource-action.ts'
@@ -11,6 +13,13 @@ import { METRICS_REFERENCE } from '../../src/telemetry/metrics-reference.ts'
 export const README = new URL('../../README.md', import.meta.url)
 
 const TABLES: Readonly<Record<string, () => string>> = {
+  commands: () =>
+    table(
+      ['Command', 'Does'],
+      allNodes(commandTree())
+        .filter(({ commands }) => commands.length === 0)
+        .map(({ path, description }) => [code(`callout ${path.join(' ')}`), description]),
+    ),
   configuration: () =>
     table(
       ['Setting', 'Type', 'Default', 'Meaning'],

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { allNodes } from '../../../src/cli/command-tree.ts'
+import { commandTree } from '../../../src/cli/program.ts'
 import { callout } from './recorded-io.ts'
 
 suite('callout', () => {
@@ -10,6 +12,9 @@ suite('callout', () => {
       'serve',
       'schema',
       'grants',
+      'roles',
+      'lock',
+      'completion',
       'keys',
       'config',
       'First steps:',
@@ -20,19 +25,10 @@ suite('callout', () => {
     }
   })
 
-  for (const command of [
-    'serve',
-    'config check',
-    'doctor',
-    'schema apply',
-    'schema status',
-    'grants add',
-    'grants list',
-    'grants remove',
-    'keys generate',
-  ]) {
+  for (const { path } of allNodes(commandTree()).filter(({ commands }) => commands.length === 0)) {
+    const command = path.join(' ')
     test(`explains ${command}`, async () => {
-      const { exitCode, stdout } = await callout([...command.split(' '), '--help'])
+      const { exitCode, stdout } = await callout([...path, '--help'])
       assert.equal(exitCode, 0)
       assert.match(stdout, new RegExp(`^Usage: callout ${command}\\b`))
     })
