@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './command-options.ts'
 import { describeCommand, type CommandNode } from './command-tree.ts'
+import { addCanCommand } from './commands/can.ts'
 import { addCompletionCommand } from './commands/completion.ts'
 import { addConfigCommands } from './commands/config.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
@@ -33,6 +34,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addHistoryCommands,
   addPlanCommands,
   addProposalCommands,
+  addCanCommand,
   addKeysCommands,
   addTokenCommands,
   addCompletionCommand,

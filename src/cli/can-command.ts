@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto'
+import type { Connection, ConnectionType, TlsRequirement } from '../core/connection-condition.ts'
+import type { DecisionInput } from '../core/decide.ts'
+import type { Action } from '../core/grant.ts'
+import type { Identity } from '../core/identity.ts'
+import { lockKeys } from '../core/locks.ts'
+import { permits, type Permitted } from '../core/permits.ts'
+import { parsePrincipal } from '../core/principal.ts'
+import { parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
+import { grantsOfEntry, traceDecision, type GrantTrace, type Trace } from '../core/trace.ts'
+import { systemClock as clock } from '../service/clock.ts'
+import { createPolicyReader } from '../spanner/policy-store.ts'
+import { EXIT, usageFailure, type CliIo } from './io.ts'
+import { writeOutput, type OutputFormat } from './output.ts'
+import { openKnownStore } from './store.ts'
+
+/** A person waits for it. */
+const READ_WITHIN_MS = 10_000
+
+export interface CanQuestion {
+  readonly principal: string
+  readonly action: string
+  readonly subject: string
+}
+
+export interface CanOptions {
+  readonly queue?: string
+  readonly account?: string
+  readonly group?: readonly string[]
+  readonly attribute?: readonly string[]
+  readonly address?: string
+  readonly connectionType: ConnectionType
+  readonly tls?: TlsRequirement
+  readonly output: OutputFormat
+}
+
+/** `callout can`: what the service would decide now, and whether that permits the action. Returns 0 for yes, 1 for no or in part. */
+export async function can(configFile: string, asked: CanQuestion, options: CanOptions, io: CliIo): Promise<number> {
+  const identity = identityOf(asked.principal, options)
+  const action = actionOf(asked.action)
+  const subject = patternOf(asked.subject)
+  checkQueue(action, options.queue)
+  await using store = await openKnownStore(configFile, io)
+  const { callout, issuers, session } = store.config
+  if (!issuers.some(({ id }) => id === identity.issuerId))
+    io.stderr.write(`callout: warning: no issuer of the configuration has the id ${identity.issuerId}\n`)
+  const nowMs = clock.nowMs()
+  const rules = { accounts: callout.accounts, maxMs: session.maxMs, jitter: 0, minRemainingMs: session.minRemainingMs }
+  const input: DecisionInput = {
+    id: randomUUID(),
+    identity: { ...identity, token: { expiresAt: Math.ceil((nowMs + session.maxMs) / 1000) } },
+    wantedAccount: options.account,
+    connection: connectionOf(options),
+    policy: await createPolicyReader(store.database).read(
+      lockKeys(identity, callout.accounts.keys()),
+      clock.monotonicMs() + READ_WITHIN_MS,
+    ),
+    rules,
+    nowMs,
+    random: 0,
+  }
+  const trace = traceDecision(input)
+  const permitted = answerOf(trace, {
+    action,
+    subject,
+    ...(options.queue === undefined ? {} : { queue: options.queue }),
+  })
+  writeAnswer(io, options.output, action, trace, permitted)
+  return permitted.verdict === 'yes' ? EXIT.ok : EXIT.failure
+}
+
+interface Asked {
+  readonly action: Action
+  readonly subject: SubjectPattern
+  readonly queue?: string
+}
+
+function answerOf({ decision }: Trace, asked: Asked): Permitted {
+  return decision.outcome === 'allow' ? permits(decision.permissions, asked) : { verdict: 'no', because: [] }
+}
+
+interface Because {
+  readonly entry: string
+  readonly grant?: GrantTrace['grant']
+}
+
+function writeAnswer(
+  io: CliIo,
+  format: OutputFormat,
+  action: Action,
+  trace: Trace,
+  { verdict, because }: Permitted,
+): void {
+  const { decision } = trace
+  const refused = decision.outcome === 'deny' ? decision : undefined
+  const records = because.flatMap((entry): Because[] => {
+    const grants = grantsOfEntry(trace, action, entry)
+    return grants.length === 0 ? [{ entry }] : grants.map(({ grant }) => ({ entry, grant }))
+  })
+  const skipped = trace.grants.flatMap(({ grant, why }) => (why === undefined ? [] : [{ id: grant.id, why }]))
+  const summary = {
+    verdict,
+    ...(refused === undefined ? {} : { refused: refused.reason, detail: refused.detail }),
+    ...(decision.outcome === 'allow' ? { account: decision.account } : {}),
+  }
+  if (format === 'table') io.stdout.write(`${sentence(summary)}\n`)
+  if (format === 'table' && records.length === 0) return
+  writeOutput(io, format, {
+    columns: [
+      { heading: 'BECAUSE OF', cell: ({ entry }) => entry },
+      { heading: 'GRANT', cell: ({ grant }) => grant?.id ?? 'of the account, or a guard' },
+      { heading: 'EFFECT', cell: ({ grant }) => grant?.effect ?? '' },
+      { heading: 'PRINCIPAL', cell: ({ grant }) => grant?.principal ?? '' },
+    ],
+    records,
+    document: { ...summary, because: records, skipped },
+  })
+}
+
+function sentence({
+  verdict,
+  refused,
+  detail,
+  account,
+}: {
+  verdict: string
+  refused?: string
+  detail?: string | undefined
+  account?: string
+}): string {
+  if (refused !== undefined) return `no: refused with ${refused}${detail === undefined ? '' : ` (${detail})`}`
+  return verdict === 'partly' ? `in part, in account ${account}` : `${verdict}, in account ${account}`
+}
+
+function identityOf(text: string, { group = [], attribute = [] }: CanOptions): Identity {
+  const parsed = parsePrincipal(text)
+  if ('problem' in parsed) throw usageFailure(`${JSON.stringify(text)}: ${parsed.problem}`)
+  const { kind, issuerId, name } = parsed.principal
+  if ((kind !== 'user' && kind !== 'client') || issuerId === undefined || name === undefined)
+    throw usageFailure('only a user or a client connects: name one of them, and its groups with --group')
+  const attributes = attribute.map((pair) => {
+    const equals = pair.indexOf('=')
+    if (equals < 1) throw usageFailure(`--attribute ${JSON.stringify(pair)}: write name=value`)
+    return [pair.slice(0, equals), pair.slice(equals + 1)] as const
+  })
+  const client = kind === 'client' ? { clientId: name } : {}
+  return {
+    issuerId,
+    kind,
+    subject: name,
+    ...client,
+    groups: group,
+    attributes: Object.fromEntries(attributes),
+    token: {},
+  }
+}
+
+function actionOf(text: string): Action {
+  if (text === 'publish' || text === 'subscribe') return text
+  throw usageFailure('the action is "publish" or "subscribe"')
+}
+
+function patternOf(text: string): SubjectPattern {
+  const parsed = parseSubjectPattern(text)
+  if ('problem' in parsed) throw usageFailure(`${JSON.stringify(text)}: ${parsed.problem}`)
+  if (parsed.pattern.tokens.some(({ kind }) => kind === 'variable'))
+    throw usageFailure('a subject that is asked for holds no variable')
+  return parsed.pattern
+}
+
+function checkQueue(action: Action, queue: string | undefined): void {
+  if (queue === undefined) return
+  if (action === 'publish') throw usageFailure('--queue goes with subscribe')
+  const problem = problemOfQueue(queue)
+  if (problem !== undefined) throw usageFailure(`--queue ${JSON.stringify(queue)}: ${problem}`)
+}
+
+const WIRE_TYPES = { STANDARD: 'nats', WEBSOCKET: 'websocket', MQTT: 'mqtt', LEAFNODE: undefined } as const
+
+function connectionOf({ address = '', connectionType, tls }: CanOptions): Connection {
+  const wire = WIRE_TYPES[connectionType]
+  return {
+    kind: connectionType === 'LEAFNODE' ? 'Leafnode' : 'Client',
+    host: address,
+    ...(wire === undefined ? {} : { connectionType: wire }),
+    ...(tls === undefined ? {} : { tlsVersion: '1.3' }),
+    ...(tls === 'mutual' ? { hasVerifiedCertificate: true as const } : {}),
+  }
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decide, type DecisionInput } from '../../../src/core/decide.ts'
+import { grantsOfEntry, traceDecision } from '../../../src/core/trace.ts'
+import { aDecisionInput, aGrant, aPolicy, NOW_MS, sessionRules } from '../../support/builders.ts'
+
+const MINUTE_MS = 60_000
+
+function traced(change: Partial<DecisionInput>): Record<string, string> {
+  const { grants } = traceDecision(aDecisionInput(change))
+  return Object.fromEntries(
+    grants.map(({ grant, gave, why }) => [
+      grant.id,
+      why ?? gave.map(({ action, effect, subject }) => `${effect} ${action} ${subject}`).join(', '),
+    ]),
+  )
+}
+
+test('the decision of a trace is the decision', () => {
+  const input = aDecisionInput()
+  assert.deepEqual(traceDecision(input).decision, decide(input))
+})
+
+test('each grant says what it gave or why it did nothing', () => {
+  const grants = [
+    aGrant({ id: 'raw', subject: 'orders.{{subject}}' }),
+    aGrant({ id: 'denied', effect: 'deny', subject: 'orders.secret' }),
+    aGrant({ id: 'over', subject: 'a', validUntilMs: NOW_MS - 1 }),
+    aGrant({ id: 'later', effect: 'deny', subject: 'b', validFromMs: NOW_MS + 30 * MINUTE_MS }),
+    aGrant({ id: 'elsewhere', account: 'OPS' }),
+    aGrant({ id: 'nowhere', account: 'SYS' }),
+    aGrant({ id: 'unknown', subject: '{{team}}.a' }),
+    aGrant({ id: 'other', principal: 'user:corp:bob' }),
+  ]
+  const policy = aPolicy({ grants })
+  assert.deepEqual(traced({ policy, wantedAccount: 'APP' }), {
+    raw: 'allow publish orders.alice',
+    denied: 'deny publish orders.secret',
+    over: 'expired',
+    later: 'deny_starts_later',
+    elsewhere: 'other_account',
+    nowhere: 'account_not_allowed',
+    unknown: 'variable_unresolved',
+  })
+})
+
+test('a deny that refuses everything is named', () => {
+  const grants = [aGrant(), aGrant({ id: 'bad', effect: 'deny', subject: '{{team}}.a' })]
+  assert.equal(traced({ policy: aPolicy({ grants }) })['bad'], 'deny_unenforceable')
+})
+
+test('a grant of a role that comes by two bindings is told once', () => {
+  const bindings = ['user:corp:alice', 'issuer:corp'].map((member) => ({ member, role: 'role:r' }))
+  const { grants } = traceDecision(
+    aDecisionInput({ policy: aPolicy({ bindings, grants: [aGrant({ principal: 'role:r', effect: 'deny' })] }) }),
+  )
+  assert.equal(grants.length, 1)
+})
+
+test('an entry of the permissions leads to every grant that put it there', () => {
+  const grants = ['a', 'b'].map((id) => aGrant({ id, action: 'subscribe', subject: 'jobs.new', queue: 'workers' }))
+  const trace = traceDecision(aDecisionInput({ policy: aPolicy({ grants }), rules: sessionRules() }))
+  assert.deepEqual(
+    grantsOfEntry(trace, 'subscribe', 'jobs.new workers').map(({ grant }) => grant.id),
+    ['a', 'b'],
+  )
+  assert.deepEqual(grantsOfEntry(trace, 'subscribe', 'jobs.new'), [])
+  assert.deepEqual(grantsOfEntry(trace, 'publish', 'jobs.new workers'), [])
+})
