@@ -43,11 +43,8 @@ const WAITING_BYTES_MAX = 32 * 1024 * 1024
  */
 const REFUSING_SHARE = 0.1
 const REFUSING_SAVED_MS = 250
-/**
- * What a refusal takes besides opening the message: a verification (90 µs) and a signature (35 µs), on threads that
- * decisions want as well, and to write and publish it.
- */
-const REFUSING_LATER_MS = 0.2
+/** What a refusal takes besides opening and verifying the message: to sign the answer (35 µs), to write and to publish it. */
+const REFUSING_LATER_MS = 0.1
 /** Beyond our deadline; nats-server has given up by then, and an answer of whatever kind reaches nobody. */
 const SERVER_PATIENCE_MS = 500
 
