@@ -155,12 +155,14 @@ function identityOf(text: string, { group = [], attribute = [] }: CanOptions): I
   }
 }
 
-function actionOf(text: string): Action {
+/** Fails with what to write when it is none. */
+export function actionOf(text: string): Action {
   if (text === 'publish' || text === 'subscribe') return text
   throw usageFailure('the action is "publish" or "subscribe"')
 }
 
-function patternOf(text: string): SubjectPattern {
+/** A subject as a question names it; fails with what is wrong. */
+export function patternOf(text: string): SubjectPattern {
   const parsed = parseSubjectPattern(text)
   if ('problem' in parsed) throw usageFailure(`${JSON.stringify(text)}: ${parsed.problem}`)
   if (parsed.pattern.tokens.some(({ kind }) => kind === 'variable'))

@@ -9,7 +9,7 @@ import {
   type ConnectionCondition,
   type TlsRequirement,
 } from '../core/connection-condition.ts'
-import { isResourceAction, type Effect, type GrantAction } from '../core/grant.ts'
+import { isResourceAction, type Action, type Effect, type GrantAction } from '../core/grant.ts'
 import { parsePrincipal } from '../core/principal.ts'
 import { compileResourceAction } from '../core/resource-action.ts'
 import { covers, parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
@@ -188,15 +188,25 @@ export function subjectFilter({
     problems.push(`--subject ${JSON.stringify(subject)}: ${wanted.problem}`)
   if (problems.length > 0) throw new CommandFailure(EXIT.usage, problems)
   if (wanted === undefined || 'problem' in wanted) return () => true
-  return (grant) => grantedPatterns(grant).some((granted) => covers(withoutVariables(granted), wanted.pattern))
+  return (grant) => coversSubject(grant, wanted.pattern)
 }
 
-function grantedPatterns({ action, subject }: Pick<GrantRow, 'action' | 'subject'>): SubjectPattern[] {
-  if (!isResourceAction(action)) return patternsOf(subject)
+/** Whether what a grant names, with any values for its variables, covers the subject; on one side of the permissions, or on either. */
+export function coversSubject(
+  grant: Pick<GrantRow, 'action' | 'subject'>,
+  wanted: SubjectPattern,
+  side?: Action,
+): boolean {
+  return grantedPatterns(grant, side).some((granted) => covers(withoutVariables(granted), wanted))
+}
+
+function grantedPatterns({ action, subject }: Pick<GrantRow, 'action' | 'subject'>, side?: Action): SubjectPattern[] {
+  if (!isResourceAction(action)) return side === undefined || side === action ? patternsOf(subject) : []
   const [, variable] = /^\{\{(.*)\}\}$/.exec(subject) ?? []
   const compiled = compileResourceAction(action, subject, variable === undefined ? {} : { [variable]: UNKNOWN_NAME })
   if (!('publish' in compiled)) return []
-  return [...compiled.publish, ...compiled.subscribe].flatMap(patternsOf).map(({ tokens }) => ({
+  const sides = side === undefined ? [...compiled.publish, ...compiled.subscribe] : compiled[side]
+  return sides.flatMap(patternsOf).map(({ tokens }) => ({
     tokens: tokens.map((token) =>
       variable !== undefined && token.kind === 'literal' && token.text.includes(UNKNOWN_NAME) ? { kind: 'any' } : token,
     ),

@@ -15,6 +15,7 @@ import { addProposalCommands } from './commands/proposals.ts'
 import { addSchemaCommands } from './commands/schema.ts'
 import { addServeCommand } from './commands/serve.ts'
 import { addTokenCommands } from './commands/token.ts'
+import { addWhoCanCommand } from './commands/who-can.ts'
 import { reportFailure } from './failure-report.ts'
 import { EXIT, type CliIo } from './io.ts'
 import { SERVICE_VERSION } from './version.ts'
@@ -35,6 +36,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addPlanCommands,
   addProposalCommands,
   addCanCommand,
+  addWhoCanCommand,
   addKeysCommands,
   addTokenCommands,
   addCompletionCommand,

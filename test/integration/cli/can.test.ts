@@ -102,6 +102,49 @@ test('the grants that decided are named, for programs too', async () => {
   )
 })
 
+test('who can is everybody with a grant that covers the subject, by a role too, and who may not', async () => {
+  const run = async (...argv: string[]): Promise<void> => {
+    const { exitCode, stderr } = await callout(...argv, '--reason', 'OPS-2', '--actor', 'ann')
+    assert.equal(exitCode, 0, stderr)
+  }
+  await run('grants', 'add', '--account', 'APP', '--principal', 'role:reader', '--subscribe', 'stock.>')
+  await run('grants', 'add', '--account', 'APP', '--principal', 'role:nobody', '--subscribe', 'stock.>')
+  await run('grants', 'add', '--account', 'OPS', '--principal', 'user:corp:bob', '--subscribe', 'stock.{{subject}}')
+  await run('grants', 'add', '--account', 'APP', '--principal', 'user:corp:eve', '--subscribe', 'stock.a', '--deny')
+  await run('grants', 'add', '--account', 'APP', '--principal', 'user:corp:kim', '--publish', 'stock.a')
+  await run('roles', 'bind', 'group:corp:clerks', 'role:reader')
+  const { exitCode, stdout } = await callout('who-can', 'subscribe', 'stock.a', '--output', 'json')
+  assert.equal(exitCode, 0)
+  assert.deepEqual(
+    (JSON.parse(stdout) as Record<string, string>[]).map(({ principal, effect, role }) => [principal, effect, role]),
+    [
+      ['group:corp:clerks', 'allow', 'role:reader'],
+      ['user:corp:bob', 'allow', undefined],
+      ['user:corp:eve', 'deny', undefined],
+    ],
+  )
+  assert.equal((await callout('who-can', 'subscribe', 'stock.a', '--account', 'OPS')).exitCode, 0)
+  assert.equal((await callout('who-can', 'subscribe', 'stock.>', '--account', 'OPS')).exitCode, 1)
+})
+
+test('who can use a thing is asked by its subjects', async () => {
+  const add = [
+    'grants',
+    'add',
+    '--account',
+    'APP',
+    '--principal',
+    'client:corp:kv',
+    '--reason',
+    'OPS-3',
+    '--actor',
+    'ann',
+  ]
+  assert.equal((await callout(...add, '--allow', 'kv:write prices')).exitCode, 0)
+  assert.match((await callout('who-can', 'publish', '$KV.prices.eur')).stdout, /client:corp:kv/)
+  assert.equal((await callout('who-can', 'subscribe', '$KV.prices.eur')).exitCode, 1)
+})
+
 test('a question that cannot be asked is wrong usage', async () => {
   for (const argv of [
     ['group:corp:ops', 'publish', 'a'],
