@@ -109,7 +109,7 @@ test('who can is everybody with a grant that covers the subject, by a role too, 
   }
   await run('grants', 'add', '--account', 'APP', '--principal', 'role:reader', '--subscribe', 'stock.>')
   await run('grants', 'add', '--account', 'APP', '--principal', 'role:nobody', '--subscribe', 'stock.>')
-  await run('grants', 'add', '--account', 'OPS', '--principal', 'user:corp:bob', '--subscribe', 'stock.{{subject}}')
+  await run('grants', 'add', '--account', 'OPS', '--principal', 'user:corp:sam', '--subscribe', 'stock.{{subject}}')
   await run('grants', 'add', '--account', 'APP', '--principal', 'user:corp:eve', '--subscribe', 'stock.a', '--deny')
   await run('grants', 'add', '--account', 'APP', '--principal', 'user:corp:kim', '--publish', 'stock.a')
   await run('roles', 'bind', 'group:corp:clerks', 'role:reader')
@@ -119,8 +119,8 @@ test('who can is everybody with a grant that covers the subject, by a role too, 
     (JSON.parse(stdout) as Record<string, string>[]).map(({ principal, effect, role }) => [principal, effect, role]),
     [
       ['group:corp:clerks', 'allow', 'role:reader'],
-      ['user:corp:bob', 'allow', undefined],
       ['user:corp:eve', 'deny', undefined],
+      ['user:corp:sam', 'allow', undefined],
     ],
   )
   assert.equal((await callout('who-can', 'subscribe', 'stock.a', '--account', 'OPS')).exitCode, 0)
