@@ -67,7 +67,8 @@ test(`nats-server permits what we say that it permits (seed ${seed})`, async () 
       const said = permits(permissions, questionOf(question)).verdict !== 'no'
       const before = violations.count
       await attempt(connection, question)
-      // What came before the flush is told in this turn of the event loop.
+      // What came before the flush has been told once another one was answered.
+      await connection.flush()
       await setImmediate()
       assert.equal(said, violations.count === before, JSON.stringify({ permissions, question }))
     }
