@@ -462,9 +462,9 @@ suite('an issuer that answers wrongly', () => {
       const isSlow = mode === 'hang' || mode === 'drip'
       const verdicts = Promise.all(Array.from({ length: 20 }, () => verdict()))
       for (const count of [1, 2]) {
-        await eventually(() => server.questions.length === count, `question ${count}`)
+        await eventually(() => server.questions.length >= count, `question ${count}`)
         if (isSlow) await clock.advance(1000)
-        await eventually(() => events.introspections.length === count, `fault ${count}`)
+        await eventually(() => events.introspections.length >= count, `fault ${count}`)
       }
       assert.deepEqual(new Set(await verdicts), new Set(['issuer_unavailable']))
       assert.equal(await verdict(), 'issuer_unavailable')

@@ -62,6 +62,7 @@ for (const binary of await testedServers()) {
 
       test('takes messages and acknowledges, postpones and ends them', async () => {
         const client = await user()
+        await stand.admin.jsm.streams.purge('ORDERS')
         for (const subject of ['orders.1', 'orders.2', 'orders.3', 'orders.4']) await stand.admin.js.publish(subject)
         const first = await next(client)
         assert.equal(replyOf(first).split('.').length, form === 1 ? 9 : 11, replyOf(first))
