@@ -5,10 +5,13 @@ import type { CalloutEvents } from './events.ts'
 import type { Clock, DeadlineMs, DecisionLog } from './ports.ts'
 import { SpareRows } from './spare-rows.ts'
 
-/** Spanner commits cost per commit up to about a hundred rows of this width, and per row beyond; see `npm run bench`. */
-const ROWS_PER_COMMIT_MAX = 100
-/** The second for when the first is slow or full, so that a commit that hangs does not hold every decision. */
-const COMMITS_IN_FLIGHT_MAX = 2
+/**
+ * Most of what is saved by sharing a commit is saved with two dozen rows; more make it longer for all of them. To the emulator a
+ * row costs least in commits of 16 to 32, and twice as much in one of 200.
+ */
+const ROWS_PER_COMMIT_MAX = 24
+/** Beside the first when that is slow or full, so that a commit that hangs does not hold every decision. */
+const COMMITS_IN_FLIGHT_MAX = 4
 /** Several times what a commit takes in one region. */
 const COMMIT_OVERDUE_MS = 50
 
