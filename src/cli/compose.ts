@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
+import { createAuditChain } from '../core/audit-chain.ts'
 import { DECISION_ID_RANDOM_BYTES, decisionId } from '../core/decision-id.ts'
 import { CalloutError } from '../core/errors.ts'
 import { createRequestDecoder } from '../nats/authorization-request.ts'
@@ -24,6 +25,7 @@ import { countRequests } from '../service/request-statistics.ts'
 import { createFailureLimits } from '../service/failure-limits.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
 import { createDecisionLog } from '../spanner/decision-log.ts'
+import { sha256 } from '../spanner/sha256.ts'
 import { StoreHealth } from '../spanner/health.ts'
 import { requireKnownSchema } from '../spanner/migrations.ts'
 import { createPolicyReader } from '../spanner/policy-store.ts'
@@ -90,7 +92,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   probes.push(health.probe, verifier.readiness)
 
   const auditWriter = createAuditWriter({
-    log: createDecisionLog(database),
+    log: createDecisionLog({ database, chain: createAuditChain(newId(clock.nowMs()), sha256), clock }),
     waitingMax: config.callout.maxInFlight,
     clock,
     events,
@@ -183,7 +185,7 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
     failureLimits: createFailureLimits({ ...limits, clock }),
     userJwtIssuer: createUserJwtIssuer(signers),
     clock,
-    newDecisionId: (nowMs) => decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES)),
+    newDecisionId: newId,
     random,
     events,
     rules: {
@@ -270,6 +272,11 @@ function awaitedPart(part: string, probes: ReadinessProbe[]): { waitingFor: (why
 
 function xkeysOf({ xkeySeeds }: Secrets): XKey[] {
   return xkeySeeds.map(({ seed, label }) => createXKey(seed, label))
+}
+
+/** A UUIDv7. */
+function newId(nowMs: number): string {
+  return decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES))
 }
 
 /** Uniform in [0, 1). */
