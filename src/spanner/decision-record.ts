@@ -1,6 +1,6 @@
 import type { StoredDecisionColumn } from './schema.ts'
 import { formatNanoseconds, parseNanoseconds } from './nanoseconds.ts'
-import { RowShapeError } from './values.ts'
+import { COMMIT_TIMESTAMP, RowShapeError } from './values.ts'
 import type { Row, Value } from './values.ts'
 
 type Kind = 'text' | 'integer' | 'boolean' | 'timestamp' | 'json' | 'texts'
@@ -54,31 +54,26 @@ export function decisionRecord(columns: readonly StoredDecisionColumn[], row: Ro
 }
 
 function contentOf(column: StoredDecisionColumn, cell: Value): unknown {
-  const text = cell.stringValue ?? undefined
-  switch (KINDS[column] ?? 'text') {
-    case 'boolean':
-      return cell.boolValue ?? undefined
-    case 'texts':
-      return cell.listValue?.values?.map(({ stringValue }) => stringValue ?? null)
-    case 'integer': {
-      const integer = Number(text)
-      return Number.isSafeInteger(integer) ? integer : undefined
-    }
-    case 'timestamp':
-      return text === undefined || text === 'spanner.commit_timestamp()'
-        ? text
-        : formatNanoseconds(parseNanoseconds(text))
-    case 'json':
-      return text === undefined ? undefined : jsonOf(column, text)
-    case 'text':
-      return text
-  }
+  const kind = KINDS[column] ?? 'text'
+  if (kind === 'boolean') return cell.boolValue ?? undefined
+  if (kind === 'texts') return cell.listValue?.values?.map(({ stringValue }) => stringValue ?? null)
+  const text = cell.stringValue
+  return text === undefined || text === null ? undefined : READERS[kind](text)
 }
 
-function jsonOf(column: string, text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch (error) {
-    throw new RowShapeError(`Decisions.${column} is no JSON`, { cause: error })
-  }
+/** What a cell that comes as a text says; undefined when that is not what its column can hold. */
+const READERS: Readonly<Record<Exclude<Kind, 'boolean' | 'texts'>, (text: string) => unknown>> = {
+  text: (text) => text,
+  integer(text) {
+    const integer = Number(text)
+    return Number.isSafeInteger(integer) ? integer : undefined
+  },
+  timestamp: (text) => (text === COMMIT_TIMESTAMP.stringValue ? text : formatNanoseconds(parseNanoseconds(text))),
+  json(text) {
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      return undefined
+    }
+  },
 }
