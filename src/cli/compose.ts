@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
-import { createAuditChain } from '../core/audit-chain.ts'
 import { DECISION_ID_RANDOM_BYTES, decisionId } from '../core/decision-id.ts'
 import { CalloutError } from '../core/errors.ts'
 import { createRequestDecoder } from '../nats/authorization-request.ts'
@@ -16,7 +15,7 @@ import type { Signers } from '../nats/signers.ts'
 import type { DenialOptions } from '../nats/responder.ts'
 import { startMicroService } from '../nats/micro-service.ts'
 import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
-import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
+import type { AuditWriter } from '../service/audit-writer.ts'
 import { Authorizer } from '../service/authorizer.ts'
 import { createBatchedPolicyReader } from '../service/batched-policy-reader.ts'
 import { systemClock as clock } from '../service/clock.ts'
@@ -24,8 +23,6 @@ import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
 import { countRequests } from '../service/request-statistics.ts'
 import { createFailureLimits } from '../service/failure-limits.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
-import { createDecisionLog } from '../spanner/decision-log.ts'
-import { sha256 } from '../spanner/sha256.ts'
 import { StoreHealth } from '../spanner/health.ts'
 import { requireKnownSchema } from '../spanner/migrations.ts'
 import { createPolicyReader } from '../spanner/policy-store.ts'
@@ -33,6 +30,7 @@ import { createEvents } from '../telemetry/events.ts'
 import { HttpEndpoints } from '../telemetry/http.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { openAuditTrail } from './audit-trail.ts'
 import { startHistory } from './history.ts'
 import { connectionName, openSystemAccount, startMember, watchLoop, type SystemAccount } from './member.ts'
 import { createSigners } from './signers.ts'
@@ -46,8 +44,6 @@ const SCHEMA_TIMEOUT_MS = 2000
  * issuer that hangs does not keep it from the clients of the others.
  */
 const ISSUERS_WITHIN_MS = 5000
-/** At the end, for rows of refusals that were answered before. */
-const FLUSH_WITHIN_MS = 2000
 
 export interface CalloutService extends AsyncDisposable {
   /** Where `/livez`, `/readyz` and `/metrics` are. */
@@ -91,13 +87,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const issuersTried = verifier.start()
   probes.push(health.probe, verifier.readiness)
 
-  const auditWriter = createAuditWriter({
-    log: createDecisionLog({ database, chain: createAuditChain(newId(clock.nowMs()), sha256), clock }),
-    waitingMax: config.callout.maxInFlight,
-    clock,
-    events,
-  })
-  stack.defer(() => auditWriter.flush(clock.monotonicMs() + FLUSH_WITHIN_MS))
+  const auditWriter = openAuditTrail({ config, secrets, database, newId, instanceId, events }, stack)
 
   const { servers, queue } = config.nats
   const { login: credentials } = secrets.nats

@@ -18,6 +18,12 @@ export function parseInstant(text: string, option: string, nowMs: number): numbe
   )
 }
 
+/** Reads a time as `parseInstant`, or `-24h` from now. */
+export function parsePast(text: string, option: string, nowMs: number): number {
+  if (!text.startsWith('-')) return parseInstant(text, option, nowMs)
+  return 2 * nowMs - parseInstant(`+${text.slice(1)}`, option, nowMs)
+}
+
 /** The window between `--from` and `--until`; open where one is absent. Throws a usage failure for one that would never open. */
 export function windowOf(options: { readonly from?: string; readonly until?: string }, nowMs: number): ValidityWindow {
   const from = options.from === undefined ? undefined : parseInstant(options.from, '--from', nowMs)

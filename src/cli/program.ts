@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './command-options.ts'
 import { describeCommand, type CommandNode } from './command-tree.ts'
+import { addAuditCommands } from './commands/audit.ts'
 import { addCanCommand } from './commands/can.ts'
 import { addCompletionCommand } from './commands/completion.ts'
 import { addConfigCommands } from './commands/config.ts'
@@ -37,6 +38,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addProposalCommands,
   addCanCommand,
   addWhoCanCommand,
+  addAuditCommands,
   addKeysCommands,
   addTokenCommands,
   addCompletionCommand,

@@ -21,6 +21,8 @@ export interface DecisionLogOptions {
   readonly clock: Clock
 }
 
+const NONE: ReadonlySet<number> = new Set()
+
 /** A row with its place in the chain: made once for an entry, however often it is written. */
 interface SealedRow {
   readonly row: Row
@@ -43,19 +45,22 @@ export function createDecisionLog({ database, chain, clock }: DecisionLogOptions
     return made
   }
 
+  function settle(rows: readonly SealedRow[], stored: ReadonlySet<number>): void {
+    for (const { link } of rows) chain.settle(link.seq, stored.has(link.seq))
+  }
+
   return {
     async append(entries, deadlineMs) {
       if (entries.length === 0) return
       const rows = entries.map(sealedOf)
-      let stored: ReadonlySet<number> = new Set()
       try {
-        stored = await insertOrRecognise(database, grantSets, entries, rows, deadlineMs)
+        settle(rows, await insertOrRecognise(database, grantSets, entries, rows, deadlineMs))
       } catch (error) {
         const failure = storeError(error, 'decisions')
+        // Whoever wrote a batch that is refused for one of its rows writes each of them alone.
+        if (failure?.code !== 'ERR_STORE_REFUSED' || rows.length === 1) settle(rows, NONE)
         if (failure === undefined || failure.code === 'ERR_STORE_REFUSED') throw failure ?? error
         throw new CalloutError('ERR_AUDIT_UNAVAILABLE', `audit: ${failure.message}`, { cause: failure })
-      } finally {
-        for (const { link } of rows) chain.settle(link.seq, stored.has(link.seq))
       }
     },
   }
