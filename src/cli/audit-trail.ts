@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { createAuditChain, type AuditChain } from '../core/audit-chain.ts'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
@@ -8,14 +9,20 @@ import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
 import { Checkpointer } from '../service/checkpointer.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import type { CalloutEvents } from '../service/events.ts'
+import { SpoolKeeper, tryReplay } from '../service/spool-keeper.ts'
 import { createCheckpointStore } from '../spanner/checkpoint-store.ts'
 import type { SpannerDatabase } from '../spanner/database.ts'
 import { createDecisionLog } from '../spanner/decision-log.ts'
+import { replaySpool } from '../spanner/spool-replay.ts'
 import { sha256 } from '../spanner/sha256.ts'
+import { FileSpool } from '../spool/record-spool.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { CommandFailure, EXIT } from './io.ts'
 
 /** At the end, for rows of refusals that were answered before. */
 const FLUSH_WITHIN_MS = 2000
+/** Pause between two attempts to replay the spool at the start. */
+const REPLAY_RETRY_MS = 1000
 
 export interface AuditTrailOptions {
   readonly config: Config
@@ -25,21 +32,40 @@ export interface AuditTrailOptions {
   readonly newId: (nowMs: number) => string
   readonly instanceId: string
   readonly events: CalloutEvents
+  readonly metrics: Metrics
+  /** Gives up waiting for the database. */
+  readonly signal: AbortSignal
 }
 
-/** What records decisions: rows in a chain of this process, which is signed if there is a key for it. */
-export function openAuditTrail(options: AuditTrailOptions, stack: AsyncDisposableStack): AuditWriter {
+/**
+ * What records decisions: rows in a chain of this process, which is signed if there is a key for it. What an earlier process left
+ * in the spool is in the database when this returns.
+ */
+export async function openAuditTrail(options: AuditTrailOptions, stack: AsyncDisposableStack): Promise<AuditWriter> {
   const { config, database, newId, events } = options
   const chain = createAuditChain(newId(clock.nowMs()), sha256)
   startCheckpoints(options, chain, stack)
   const writer = createAuditWriter({
-    log: createDecisionLog({ database, chain, clock }),
+    log: createDecisionLog({ database, chain, clock, ...(await openSpool(options, stack)) }),
     waitingMax: config.callout.maxInFlight,
     clock,
     events,
   })
   stack.defer(() => writer.flush(clock.monotonicMs() + FLUSH_WITHIN_MS))
   return writer
+}
+
+async function openSpool(
+  { config, database, events, metrics, signal }: AuditTrailOptions,
+  stack: AsyncDisposableStack,
+): Promise<{ readonly spool?: FileSpool }> {
+  if (config.audit.spool === undefined) return {}
+  const spool = stack.use(await FileSpool.open({ ...config.audit.spool, clock }))
+  metrics.observeSpool(() => spool.pending)
+  const replay = (): Promise<number> => replaySpool(spool, database, clock)
+  while (!(await tryReplay({ spool, replay, events }))) await delay(REPLAY_RETRY_MS, undefined, { signal })
+  stack.use(new SpoolKeeper({ spool, replay, clock, events }))
+  return { spool }
 }
 
 function startCheckpoints(options: AuditTrailOptions, chain: AuditChain, stack: AsyncDisposableStack): void {

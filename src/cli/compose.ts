@@ -87,7 +87,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const issuersTried = verifier.start()
   probes.push(health.probe, verifier.readiness)
 
-  const auditWriter = openAuditTrail({ config, secrets, database, newId, instanceId, events }, stack)
+  const auditWriter = await openAuditTrail({ ...options, database, newId, events }, stack)
 
   const { servers, queue } = config.nats
   const { login: credentials } = secrets.nats

@@ -35,7 +35,13 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
     grants: { maxStaleMs: file.grants.max_stale, approval: file.grants.approval },
     store: { database: file.store.url.slice('spanner://'.length) },
     audit: {
-      onUnavailable: file.audit.on_unavailable,
+      ...(file.audit.spool !== undefined && {
+        spool: {
+          folder: path(file.audit.spool.folder),
+          bytesMax: file.audit.spool.max_bytes,
+          ageMaxMs: file.audit.spool.max_age,
+        },
+      }),
       ...(file.audit.checkpoints !== undefined && {
         checkpoints: {
           keyFile: path(file.audit.checkpoints.key_file),

@@ -42,7 +42,8 @@ export interface Config {
     readonly database: string
   }
   readonly audit: {
-    readonly onUnavailable: 'deny'
+    /** Present when rows are kept on the disk while Spanner does not take them; otherwise clients are refused. */
+    readonly spool?: { readonly folder: string; readonly bytesMax: number; readonly ageMaxMs: number }
     readonly checkpoints?: { readonly keyFile: string; readonly file?: string }
   }
   readonly http: { readonly listen: ListenAddress }

@@ -254,10 +254,29 @@ export const configSchema = z
     audit: z
       .strictObject({
         on_unavailable: setting(
-          choice(['deny'], ': nobody is admitted whose decision is not recorded').prefault('deny'),
-          'deny',
-          'What happens to a client whose decision cannot be recorded.',
+          choice(['deny', 'spool'], ': nobody is admitted whose decision is not recorded').prefault('deny'),
+          'deny or spool',
+          'What happens to a client whose decision Spanner does not take: it is refused, or the row is kept on the disk until Spanner takes it.',
         ),
+        spool: z
+          .strictObject({
+            folder: setting(
+              file(),
+              'folder',
+              'Where rows are kept; a disk that outlives the process, of this replica alone.',
+            ),
+            max_bytes: setting(
+              size({ min: 1_048_576, max: 1_073_741_824 }).prefault(64 * 1_048_576),
+              'size',
+              'No more than so much is kept; then clients are refused. A row has some 3 KiB.',
+            ),
+            max_age: setting(
+              duration({ minMs: MINUTE_MS, maxMs: DAY_MS }).prefault('15m'),
+              'duration',
+              'When the oldest row has waited so long, clients are refused.',
+            ),
+          })
+          .optional(),
         checkpoints: z
           .strictObject({
             key_file: setting(
@@ -272,6 +291,10 @@ export const configSchema = z
             ),
           })
           .optional(),
+      })
+      .refine((value) => (value.on_unavailable === 'spool') === (value.spool !== undefined), {
+        error: 'on_unavailable: spool and spool.folder belong together',
+        when: evenIfIncomplete,
       })
       .prefault({}),
     http: z

@@ -69,6 +69,10 @@ export interface CalloutEvents {
   historyFailed(error: CalloutError): void
   /** What was changed between the two timestamps was not kept long enough to be recorded. */
   historyGap(from: string, until: string): void
+  /** Rows that had been kept on the disk are in the database. */
+  spoolReplayed(rows: number): void
+  /** So many rows stay on the disk for now; it is tried again. */
+  spoolKept(rows: number, error: CalloutError): void
   /** The chain of the audit was signed as far as the head says; `note` is what was signed. */
   checkpointMade(head: ChainHead, note: string): void
   /** A checkpoint could not be stored or copied for now; it is tried again. */

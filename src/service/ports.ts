@@ -79,6 +79,19 @@ export interface DecisionLog {
   append(entries: readonly AuditEntry[], deadlineMs: DeadlineMs): Promise<void>
 }
 
+/**
+ * Records that are kept on a disk, in order, until there is a better place for them. Every text is one line.
+ * Throws `CalloutError('ERR_AUDIT_UNAVAILABLE')` when it takes no more.
+ */
+export interface RecordSpool {
+  /** Records that wait. */
+  readonly pending: number
+  /** Returns when the records are on the disk. */
+  append(records: readonly string[]): Promise<void>
+  /** Hands out what waits, in order; what `take` has returned from is not handed out again. Rejects as `take` does. */
+  drain(take: (records: readonly string[]) => Promise<void>, batchMax: number): Promise<void>
+}
+
 /** Makes the signed user JWT of an allow and checks it before returning. Rejects only on a bug. Pure CPU. */
 export interface UserJwtIssuer {
   issue(allow: Allow, request: AuthorizationRequest, userName: string): Promise<string>

@@ -1,9 +1,10 @@
-import type { AuditEntry } from '../core/audit-entry.ts'
 import type { Clock } from '../service/ports.ts'
 import { upsertion, type Mutation } from './mutation.ts'
 import { GRANT_SET_MEMBER_COLUMNS, GRANT_SET_MEMBERS } from './schema.ts'
+import { cellOf, type SealedRow } from './sealed-rows.ts'
 import { sha256 } from './sha256.ts'
 import { COMMIT_TIMESTAMP, stringValue } from './values.ts'
+import type { Value } from './values.ts'
 
 /** Some 2 MB; one that is forgotten is written again. */
 const KNOWN_MAX = 10_000
@@ -14,30 +15,30 @@ export function grantSetId(grantIds: readonly string[]): string {
   return sha256([...grantIds].sort().join('\n'))
 }
 
-/** Writes which grants make up a set along with the first decision of the day that applies it. */
+/** Writes which grants make up a set along with the first row of the day that names it. */
 export interface GrantSets {
-  /** What has to be written with these entries, and a function to call when it is. */
-  missing(entries: readonly AuditEntry[]): { readonly mutations: readonly Mutation[]; readonly written: () => void }
+  /** What has to be written with these rows, and a function to call when it is. */
+  missing(rows: readonly SealedRow[]): { readonly mutations: readonly Mutation[]; readonly written: () => void }
 }
 
 export function createGrantSets(clock: Clock): GrantSets {
   /** When each was written, oldest first. */
   const known = new Map<string, number>()
   return {
-    missing(entries) {
+    missing(rows) {
       const nowMs = clock.monotonicMs()
-      const found = new Map<string, readonly string[]>()
-      for (const { decision } of entries) {
-        if (decision.outcome !== 'allow' || decision.grantIds.length === 0) continue
-        const id = grantSetId(decision.grantIds)
-        const writtenMs = known.get(id)
-        if (writtenMs === undefined || nowMs - writtenMs > RENEWED_AFTER_MS) found.set(id, decision.grantIds)
+      const found = new Map<string, readonly Value[]>()
+      for (const row of rows) {
+        const id = cellOf(row, 'GrantSetId').stringValue ?? undefined
+        const writtenMs = id === undefined ? undefined : known.get(id)
+        const isKnown = writtenMs !== undefined && nowMs - writtenMs <= RENEWED_AFTER_MS
+        if (id !== undefined && !isKnown) found.set(id, cellOf(row, 'GrantIds').listValue?.values ?? [])
       }
-      const rows = [...found].flatMap(([id, grantIds]) =>
-        grantIds.map((grantId) => [stringValue(grantId), stringValue(id), COMMIT_TIMESTAMP]),
+      const members = [...found].flatMap(([id, grantIds]) =>
+        grantIds.map((grantId) => [grantId, stringValue(id), COMMIT_TIMESTAMP]),
       )
       return {
-        mutations: rows.length === 0 ? [] : [upsertion(GRANT_SET_MEMBERS, GRANT_SET_MEMBER_COLUMNS, rows)],
+        mutations: members.length === 0 ? [] : [upsertion(GRANT_SET_MEMBERS, GRANT_SET_MEMBER_COLUMNS, members)],
         written() {
           for (const id of found.keys()) {
             known.delete(id)

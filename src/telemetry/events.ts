@@ -9,6 +9,7 @@ import { historyEvents, type HistoryEvents } from './history-events.ts'
 import { createLogLimit, type LogLimit } from './log-limit.ts'
 import { describeError } from './logged-error.ts'
 import type { Logger } from './logger.ts'
+import { spoolEvents, type SpoolEvents } from './spool-events.ts'
 import { NO_REASON, type Metrics } from './metrics.ts'
 
 export interface EventsOptions {
@@ -30,6 +31,7 @@ export function createEvents({ logger, metrics, clock }: EventsOptions): Callout
     ...memberEvents(logger, metrics, limit),
     ...historyEvents(logger, metrics, limit),
     ...checkpointEvents(logger, metrics, limit),
+    ...spoolEvents(logger, metrics, limit),
   }
   return neverThrowing(parts, () => metrics.unexpectedErrors.inc())
 }
@@ -149,7 +151,7 @@ function memberEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Member
 
 type DependencyEvents = Omit<
   CalloutEvents,
-  keyof RequestEvents | keyof MemberEvents | keyof HistoryEvents | keyof CheckpointEvents
+  keyof RequestEvents | keyof MemberEvents | keyof HistoryEvents | keyof CheckpointEvents | keyof SpoolEvents
 >
 
 function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): DependencyEvents {

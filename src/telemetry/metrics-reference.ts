@@ -198,6 +198,18 @@ export const METRICS = {
     labels: [],
     meaning: 'Times that changes of policy were lost to the history, unrecorded for seven days. Alarm on any.',
   },
+  auditSpoolRows: {
+    name: 'audit_spool_rows',
+    type: 'gauge',
+    labels: [],
+    meaning: 'Rows of the audit that wait on the disk for the database. Alarm when above 0.',
+  },
+  auditSpoolReplayed: {
+    name: 'audit_spool_replayed_total',
+    type: 'counter',
+    labels: [],
+    meaning: 'Rows of the audit that came into the database from the disk.',
+  },
   auditCheckpoints: {
     name: 'audit_checkpoints_total',
     type: 'counter',

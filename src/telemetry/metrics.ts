@@ -16,6 +16,8 @@ export interface Metrics extends Instruments {
   observeKeySetAges(source: () => ReadonlyMap<string, number>): void
   /** Names the source of `history_lag_seconds`, asked at each scrape; no value as long as nothing is known. */
   observeHistoryLag(source: () => number | undefined): void
+  /** Names the source of `audit_spool_rows`, asked at each scrape. */
+  observeSpool(source: () => number): void
   /** Everything in the text format of Prometheus. */
   exposition(): Promise<string>
   readonly contentType: string
@@ -37,12 +39,14 @@ export function createMetrics(options: { readonly version: string }): Metrics {
   collectDefaultMetrics({ register: registry })
   let keySetAges = (): ReadonlyMap<string, number> => new Map()
   let historyLag = (): number | undefined => undefined
+  let spoolRows = (): number => 0
   const instruments = createInstruments(registry, {
     historyLag: (gauge) => {
       const seconds = historyLag()
       if (seconds === undefined) gauge.remove({})
       else gauge.set(seconds)
     },
+    auditSpoolRows: (gauge) => gauge.set(spoolRows()),
     keySetAge: (gauge) => {
       gauge.reset()
       for (const [issuer, seconds] of keySetAges()) gauge.set({ issuer }, seconds)
@@ -56,6 +60,9 @@ export function createMetrics(options: { readonly version: string }): Metrics {
     },
     observeHistoryLag: (source) => {
       historyLag = source
+    },
+    observeSpool: (source) => {
+      spoolRows = source
     },
     exposition: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,62 +1,18 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import { v1 } from '@google-cloud/spanner-api'
-import { grpc } from 'google-gax'
-import { clientOptions } from '../../src/spanner/endpoint.ts'
+import { startGrpcProxy, type GrpcProxy } from './grpc-proxy.ts'
 
 type Message = Record<string, unknown>
-type Call = (request: Message, metadata: grpc.Metadata, callback: (error: unknown, response: Message) => void) => void
 
 /**
- * A gRPC proxy in front of a real emulator that adds what this emulator lacks: it takes sessions as multiplexed, and wants the
- * newest precommit token with each commit of a transaction, asking once for a newer one, as spanner.proto describes.
+ * Adds what the emulator lacks: it takes sessions as multiplexed, and wants the newest precommit token with each commit of a
+ * transaction, asking once for a newer one, as spanner.proto describes.
  */
-export interface MultiplexingProxy extends AsyncDisposable {
-  /** `127.0.0.1:<port>` */
-  readonly host: string
-  /** Names of the methods called, in order. */
-  readonly calls: string[]
-}
-
-export async function startMultiplexingProxy(emulatorHost: string): Promise<MultiplexingProxy> {
-  const client = new v1.SpannerClient(clientOptions({ emulatorHost }))
-  const stub = (await client.initialize()) as unknown as Record<string, Call>
-  const service = (stub.constructor as unknown as { service: grpc.ServiceDefinition }).service
-  const calls: string[] = []
+export function startMultiplexingProxy(emulatorHost: string): Promise<GrpcProxy> {
   const tokens = createTokens()
-  const handlers: Record<string, grpc.handleUnaryCall<Message, Message>> = {}
-  for (const [name, method] of Object.entries(service)) {
-    if (method.requestStream || method.responseStream) continue
-    const callName = `${name.charAt(0).toLowerCase()}${name.slice(1)}`
-    handlers[name] = ({ request, metadata }, callback) => {
-      calls.push(callName)
-      const answer = tokens.answerCommit(callName, request)
-      if (answer !== undefined) return callback(null, answer)
-      const send = stub[callName] as Call
-      send.call(stub, request, metadata, (error, response) => {
-        if (error !== null) return callback(error as grpc.ServiceError)
-        callback(null, tokens.decorate(callName, request, response))
-      })
-    }
-  }
-  const server = new grpc.Server()
-  server.addService(service, handlers)
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    )
-  })
-  const probe = connect(port, '127.0.0.1')
-  await once(probe, 'connect')
-  probe.destroy()
-  return {
-    host: `127.0.0.1:${port}`,
-    calls,
-    async [Symbol.asyncDispose]() {
-      server.forceShutdown()
-      await client.close()
-    },
-  }
+  return startGrpcProxy(
+    emulatorHost,
+    (name, request) => tokens.answerCommit(name, request),
+    (name, request, response) => tokens.decorate(name, request, response),
+  )
 }
 
 function createTokens() {

@@ -35,6 +35,8 @@ export class RecordedEvents implements CalloutEvents {
   readonly historyWriters: boolean[] = []
   readonly historyFailures: CalloutError[] = []
   readonly historyGaps: { from: string; until: string }[] = []
+  readonly spoolReplays: number[] = []
+  readonly spoolFailures: { rows: number; error: CalloutError }[] = []
   readonly checkpoints: { head: ChainHead; note: string }[] = []
   readonly checkpointFailures: CalloutError[] = []
   readonly unexpectedErrors: { where: string; error: unknown }[] = []
@@ -119,6 +121,14 @@ export class RecordedEvents implements CalloutEvents {
 
   historyGap(from: string, until: string): void {
     this.historyGaps.push({ from, until })
+  }
+
+  spoolReplayed(rows: number): void {
+    this.spoolReplays.push(rows)
+  }
+
+  spoolKept(rows: number, error: CalloutError): void {
+    this.spoolFailures.push({ rows, error })
   }
 
   checkpointMade(head: ChainHead, note: string): void {

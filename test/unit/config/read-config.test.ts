@@ -148,7 +148,7 @@ suite('a right configuration', () => {
       session: { maxMs: 3_600_000, jitter: 0.1, minRemainingMs: 30_000 },
       grants: { maxStaleMs: 0, approval: 'none' },
       store: { database: 'projects/p/instances/i/databases/d' },
-      audit: { onUnavailable: 'deny' },
+      audit: {},
       http: { listen: { host: '127.0.0.1', port: 8222 } },
       log: { level: 'info' },
     })

@@ -5,7 +5,8 @@ import { readConfig } from '../../../src/config/read-config.ts'
 import { CONFIG_REFERENCE, namesUnder } from '../../../src/config/reference.ts'
 import { configWith } from './config-text.ts'
 
-/** The smallest section of a kind that is not there by default. */
+/** The smallest sections of a kind that is not there by default. */
+const SPOOL = { 'audit.on_unavailable': 'spool', 'audit.spool.folder': 'spool' }
 const INTROSPECTION = {
   'issuers.0.introspection.client_id': 'callout',
   'issuers.0.introspection.client_secret_file': 'client.secret',
@@ -26,7 +27,7 @@ suite('the reference of the settings', () => {
   const filled = CONFIG_REFERENCE.filter((entry) => !/^(required|none)\b/.test(entry.default))
   for (const { path, default: written } of filled) {
     test(`says the default of ${path} as the file would`, () => {
-      const around = path.includes('.introspection.') ? INTROSPECTION : {}
+      const around = path.includes('.introspection.') ? INTROSPECTION : path.includes('.spool.') ? SPOOL : {}
       const text = configWith({ ...around, [path.replace('[]', '.0')]: parse(written) as unknown })
       assert.deepEqual(readConfig(text, OPTIONS), readConfig(configWith(around), OPTIONS))
     })

@@ -1,0 +1,76 @@
+import { CalloutError } from '../core/errors.ts'
+import type { DeadlineMs } from '../service/ports.ts'
+import type { SpannerDatabase } from './database.ts'
+import type { GrantSets } from './grant-sets.ts'
+import { insertion } from './mutation.ts'
+import { DECISIONS, STORED_DECISION_COLUMNS, type StoredDecisionColumn } from './schema.ts'
+import { NULL, RowReader, RowShapeError } from './values.ts'
+import type { Row, Value } from './values.ts'
+
+const KEY_COLUMNS = ['Shard', 'DecidedAt', 'DecisionId'] as const
+const IDENTIFYING_COLUMNS = ['DecisionId', 'Outcome', 'UserNkey', 'RowHash'] as const
+
+/** A row of `STORED_DECISION_COLUMNS` with its place in a chain: made once for a decision, however often it is written. */
+export type SealedRow = Row
+
+export function cellOf(row: SealedRow, column: StoredDecisionColumn): Value {
+  return row[STORED_DECISION_COLUMNS.indexOf(column)] ?? NULL
+}
+
+/**
+ * Inserts rows in one commit, along with the grant sets that are new. That a row exists already is a success only if all are there
+ * and are the same decisions; it happens when a commit was applied and its answer was lost. Returns the rows that are stored as
+ * they are here, by their hashes. Throws the `CalloutError`s of the database.
+ */
+export async function insertRows(
+  database: SpannerDatabase,
+  grantSets: GrantSets,
+  rows: readonly SealedRow[],
+  deadlineMs: DeadlineMs,
+): Promise<ReadonlySet<string>> {
+  const sets = grantSets.missing(rows)
+  try {
+    const insert = insertion(DECISIONS, STORED_DECISION_COLUMNS, rows)
+    await database.commit([insert, ...sets.mutations], { repeatable: true }, deadlineMs)
+  } catch (error) {
+    if (!(error instanceof CalloutError) || error.code !== 'ERR_STORE_CONFLICT') throw error
+    return await requireStored(database, rows, deadlineMs)
+  }
+  sets.written()
+  return new Set(rows.map((row) => textOf(row, 'RowHash')))
+}
+
+async function requireStored(
+  database: SpannerDatabase,
+  wanted: readonly SealedRow[],
+  deadlineMs: DeadlineMs,
+): Promise<ReadonlySet<string>> {
+  const prefixes = wanted.map((row) => KEY_COLUMNS.map((column) => cellOf(row, column)))
+  const read = { table: DECISIONS, columns: IDENTIFYING_COLUMNS, prefixes, limit: wanted.length }
+  const { rows } = await database.read(read, 'strong', deadlineMs)
+  const stored = new Map<string, { readonly decision: string; readonly rowHash: string | undefined }>()
+  for (const row of rows) {
+    const reader = new RowReader(DECISIONS, IDENTIFYING_COLUMNS, row)
+    const id = reader.string()
+    stored.set(id, { decision: `${reader.string()} ${reader.string()}`, rowHash: reader.optionalString() })
+  }
+  const same = new Set<string>()
+  for (const row of wanted) {
+    const found = stored.get(textOf(row, 'DecisionId'))
+    if (found?.decision !== `${textOf(row, 'Outcome')} ${textOf(row, 'UserNkey')}`) {
+      throw new CalloutError(
+        'ERR_STORE_CONFLICT',
+        'decisions: a part of the batch is stored, or another decision with its id',
+      )
+    }
+    if (found.rowHash === textOf(row, 'RowHash')) same.add(textOf(row, 'RowHash'))
+  }
+  return same
+}
+
+/** The text of a cell that is never NULL. Throws `RowShapeError`. */
+export function textOf(row: SealedRow, column: StoredDecisionColumn): string {
+  const text = cellOf(row, column).stringValue
+  if (text === undefined || text === null) throw new RowShapeError(`Decisions.${column} is no text`)
+  return text
+}
