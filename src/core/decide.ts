@@ -6,6 +6,7 @@ import { inboxSubject, type InboxPolicy } from './inbox.ts'
 import { locksOnAccount, locksOnClient, namedLocks } from './locks.ts'
 import { compilePermissions, permissionsBytes, type Permissions } from './permissions.ts'
 import type { DenyReason } from './reasons.ts'
+import { guardStarDenials } from './star-denials.ts'
 import { appliedGrants, type AppliedGrant, type AppliedGrants, type UnenforceableDeny } from './applied-grants.ts'
 
 /** What the operator sets for the clients of an account; by itself nothing. */
@@ -83,7 +84,8 @@ export function decide(input: DecisionInput): Decision {
   const used = allows.filter((grant) => grant.account === account)
   const elsewhere = allows.filter((grant) => grant.account !== account)
   const denied = denies.filter((grant) => grant.account === account)
-  const permissions = permissionsFrom(used, denied, inboxSubject(accountRules.inbox ?? 'none', identity))
+  const inbox = inboxSubject(accountRules.inbox ?? 'none', identity)
+  const permissions = guardStarDenials(permissionsFrom(used, denied, inbox))
   const bytes = permissionsBytes(permissions)
   if (bytes > PERMISSIONS_BYTES_MAX) {
     return deny(input, 'permissions_too_large', {

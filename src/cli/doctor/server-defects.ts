@@ -57,6 +57,11 @@ export const SERVER_DEFECTS: readonly ServerDefect[] = [
     source: 'GHSA-38x3-76xf-cq45',
   },
   {
+    what: 'a publish or a delivery passes a denial with a last * beside a longer one (not those that we sign)',
+    fixedIn: ['2.11.12', '2.12.4'],
+    source: 'nats-server #7728',
+  },
+  {
     what: 'connections that a callout refused late stay counted against the limit of the account',
     fixedIn: ['2.12.6'],
     source: 'nats-server #7932',

@@ -4,7 +4,7 @@ import { connect as connectSocket } from 'node:net'
 import { suite, test } from 'node:test'
 import { encodeAuthorizationResponse, encodeUser } from '@nats-io/jwt'
 import { createAccount } from '@nats-io/nkeys'
-import type { Msg } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { compareVersions, locateNatsServer, type NatsServerBinary } from '../../../src/dev/locate-nats-server.ts'
 import { OLDEST_TESTED_VERSION } from '../../../src/dev/nats-server-release.ts'
 import { startNatsServer, type NatsServer } from '../../../src/dev/nats-server.ts'
@@ -55,6 +55,34 @@ const DIFFERENCES: readonly Difference[] = [
         await assert.rejects(connectClient(server.url, { token: TOKEN }))
         const user = requests[0]?.user
         return user === TOKEN ? 'in the clear' : String(user)
+      }),
+  },
+  {
+    what: 'a publish to orders.new, of which orders.* and orders.new.eu are denied,',
+    versions: ['2.12.3', '2.12.4'],
+    before: 'gets through',
+    after: 'is refused',
+    source:
+      'nats-server #7728, server/sublist.go matchLevelForAny; 2.11.12 in its own series. We sign what is not passed',
+    observe: (binary) => publishOrdersNew(binary, { allow: ['>'], deny: ['orders.*', 'orders.new.eu'] }),
+  },
+  {
+    what: 'a publish to orders.new, of which orders.* and orders.new.eu are allowed,',
+    versions: ['2.12.3', '2.12.4'],
+    before: 'is refused',
+    after: 'gets through',
+    source: 'the same',
+    observe: (binary) => publishOrdersNew(binary, { allow: ['orders.*', 'orders.new.eu'] }),
+  },
+  {
+    what: 'a member of a queue group, where one denial is for all and another for another queue group,',
+    versions: ['2.12.6', '2.12.7'],
+    before: 'gets through',
+    after: 'is refused',
+    source: 'GHSA-jx8g-9g95-6322, server/client.go canSubscribe; 2.11.16 in its own series',
+    observe: (binary) =>
+      tries(binary, { subscribe: { allow: ['>'], deny: ['a', 'a q1'] } }, (client) => {
+        client.subscribe('a', { queue: 'q2', callback: () => {} })
       }),
   },
   {
@@ -171,6 +199,31 @@ async function asked(
   } finally {
     await service.close()
   }
+}
+
+function publishOrdersNew(binary: NatsServerBinary, publish: Lists): Promise<string> {
+  return tries(binary, { publish }, (client) => client.publish('orders.new'))
+}
+
+interface Lists {
+  readonly allow: readonly string[]
+  readonly deny?: readonly string[]
+}
+
+/** What becomes of what a static user with these permissions does. */
+async function tries(
+  binary: NatsServerBinary,
+  permissions: { readonly publish?: Lists; readonly subscribe?: Lists },
+  body: (client: NatsConnection) => void,
+): Promise<string> {
+  const user = `{ user: u, password: pw, permissions: ${JSON.stringify(permissions)} }`
+  await using server = await startNatsServer({ config: `authorization { users: [ ${user} ] }`, path: binary.path })
+  const client = await connectClient(server.url, { user: 'u', pass: 'pw' })
+  body(client)
+  await client.flush()
+  await client.close()
+  await server.stop()
+  return /violation/i.test(server.log()) ? 'is refused' : 'gets through'
 }
 
 function configuration(noAuthUser = false): string {
