@@ -43,6 +43,32 @@ export function withEdit(command: Command): Command {
     .option('--actor <name>', 'who; stored with the change (default: the user of the operating system)')
 }
 
+/** What a command does with its configuration, its arguments and its options; returns the exit code. */
+type Run<Arguments extends readonly unknown[], Options> = (
+  configFile: string,
+  ...call: [...Arguments, Options, CliIo]
+) => Promise<number>
+
+/**
+ * Runs what `load` brings when the command is called. It is imported only then, so that no command waits for the modules of
+ * another. `Arguments` and `Options` have to be those that the command declares: commander gives them untyped.
+ */
+export function runs<Arguments extends readonly unknown[], Options>(
+  command: Command,
+  { io, choose, configFile }: CommandContext,
+  load: () => Promise<Run<Arguments, Options>>,
+): void {
+  command.action((...called: unknown[]) => {
+    // The command itself comes last.
+    const call = called.slice(0, -1) as [...Arguments, Options & { readonly config?: string }]
+    const options = call.at(-1) as { readonly config?: string }
+    choose(async () => {
+      const run = await load()
+      return run(configFile(options), ...call, io)
+    })
+  })
+}
+
 export function withDryRun(command: Command): Command {
   return command.option('--dry-run', 'show what would be done, and do nothing')
 }

@@ -4,9 +4,10 @@ import type { GrantRow } from '../core/policy-row.ts'
 import { formatOptionalInstant } from './instant.ts'
 import type { CliIo } from './io.ts'
 import { writeOutput, type Column, type OutputFormat } from './output.ts'
+import { writtenOrigin, type WrittenOrigin } from './written-row.ts'
 
 /** A grant in the form for programs: an interface for scripts. */
-export interface WrittenGrant extends ConnectionCondition {
+export interface WrittenGrant extends ConnectionCondition, WrittenOrigin {
   readonly id: string
   readonly principal: string
   readonly account: string
@@ -18,14 +19,6 @@ export interface WrittenGrant extends ConnectionCondition {
   readonly validFrom: string | undefined
   readonly validUntil: string | undefined
   readonly forced: true | undefined
-  readonly name: string | undefined
-  readonly scope: string | undefined
-  readonly owner: string | undefined
-  readonly ticket: string | undefined
-  readonly labels: readonly string[] | undefined
-  readonly reason: string
-  readonly createdBy: string
-  readonly createdAt: string | undefined
 }
 
 const COLUMNS: readonly Column<WrittenGrant>[] = [
@@ -74,13 +67,6 @@ function written(grant: GrantRow): WrittenGrant {
     validUntil: formatOptionalInstant(grant.validUntilMs),
     ...grant.condition,
     forced: grant.forced,
-    name: grant.name,
-    scope: grant.scope,
-    owner: grant.owner,
-    ticket: grant.ticket,
-    labels: grant.labels,
-    reason: grant.reason,
-    createdBy: grant.createdBy,
-    createdAt: grant.createdAt,
+    ...writtenOrigin(grant),
   }
 }

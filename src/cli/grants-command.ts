@@ -1,13 +1,13 @@
 import { systemClock } from '../service/clock.ts'
-import { adding, removing } from '../service/policy-edit.ts'
+import { adding } from '../service/policy-edit.ts'
 import type { PolicyAdmin } from '../service/ports.ts'
 import { authorOf } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
 import { grantsFrom, subjectFilter, warningsFor, type GrantOptions, type GrantSelection } from './grant-input.ts'
 import { writeGrants } from './grant-output.ts'
-import { CommandFailure, EXIT, warn, type CliIo } from './io.ts'
+import { EXIT, warn, type CliIo } from './io.ts'
 import type { OutputFormat } from './output.ts'
-import { editAndShow, openPolicy } from './policy-store.ts'
+import { editAndShow, openPolicy, removeFound } from './policy-store.ts'
 
 /** More than a person reads; a list that is cut says so. */
 export const LIST_ROWS_MAX = 1000
@@ -68,10 +68,6 @@ export async function removeGrantOf(
   options: EditOptions & { readonly output: OutputFormat },
   io: CliIo,
 ): Promise<number> {
-  const grant = await admin.findGrant(id)
-  if (grant === undefined) throw new CommandFailure(EXIT.conflict, ['no grant has this id'])
-  await editAndShow(admin, removing('grant', authorOf(options), grant), options, io, () =>
-    writeGrants(io, options.output, [grant]),
-  )
-  return EXIT.ok
+  const found = { kind: 'grant', row: await admin.findGrant(id), missing: 'no grant has this id' } as const
+  return removeFound(admin, found, options, io, (grant) => writeGrants(io, options.output, [grant]))
 }

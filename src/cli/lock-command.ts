@@ -4,7 +4,7 @@ import { ADDRESS_LOCKS_MAX, parseLockTarget, writtenLockTarget, type LockTarget 
 import type { LockRow } from '../core/policy-row.ts'
 import { parsePrincipal } from '../core/principal.ts'
 import { systemClock } from '../service/clock.ts'
-import { adding, removing } from '../service/policy-edit.ts'
+import { adding } from '../service/policy-edit.ts'
 import type { PolicyAdmin } from '../service/ports.ts'
 import { authorOf, checked } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
@@ -12,7 +12,8 @@ import { LIST_ROWS_MAX } from './grants-command.ts'
 import { formatOptionalInstant, parseInstant } from './instant.ts'
 import { CommandFailure, EXIT, usageFailure, warn, type CliIo } from './io.ts'
 import { writeOutput, type Column, type OutputFormat } from './output.ts'
-import { editAndShow, openPolicy } from './policy-store.ts'
+import { editAndShow, openPolicy, removeFound } from './policy-store.ts'
+import { writtenOrigin, type WrittenOrigin } from './written-row.ts'
 
 export interface LockOptions extends EditOptions {
   readonly message?: string
@@ -103,12 +104,8 @@ export async function removeLockOf(
   options: EditOptions & { readonly output: OutputFormat },
   io: CliIo,
 ): Promise<number> {
-  const lock = await admin.findLock(id)
-  if (lock === undefined) throw new CommandFailure(EXIT.conflict, ['no lock has this id'])
-  await editAndShow(admin, removing('lock', authorOf(options), lock), options, io, () =>
-    writeLocks(io, options.output, [lock]),
-  )
-  return EXIT.ok
+  const found = { kind: 'lock', row: await admin.findLock(id), missing: 'no lock has this id' } as const
+  return removeFound(admin, found, options, io, (lock) => writeLocks(io, options.output, [lock]))
 }
 
 function targetOf(text: string, name = 'the target'): LockTarget {
@@ -131,21 +128,13 @@ function warningsFor({ target }: LockRow, config: Config): string[] {
   return [`no issuer of the configuration has the id ${name}`]
 }
 
-interface WrittenLock {
+interface WrittenLock extends WrittenOrigin {
   readonly id: string
   /** As `lock add` takes it. */
   readonly target: string
   readonly until: string | undefined
   readonly inForce: boolean
   readonly message: string | undefined
-  readonly name: string | undefined
-  readonly scope: string | undefined
-  readonly owner: string | undefined
-  readonly ticket: string | undefined
-  readonly labels: readonly string[] | undefined
-  readonly reason: string
-  readonly createdBy: string
-  readonly createdAt: string | undefined
 }
 
 const COLUMNS: readonly Column<WrittenLock>[] = [
@@ -166,14 +155,7 @@ function writeLocks(io: CliIo, format: OutputFormat, locks: readonly LockRow[]):
     until: formatOptionalInstant(lock.expiresAtMs),
     inForce: lock.expiresAtMs === undefined || lock.expiresAtMs > nowMs,
     message: lock.message,
-    name: lock.name,
-    scope: lock.scope,
-    owner: lock.owner,
-    ticket: lock.ticket,
-    labels: lock.labels,
-    reason: lock.reason,
-    createdBy: lock.createdBy,
-    createdAt: lock.createdAt,
+    ...writtenOrigin(lock),
   }))
   writeOutput(io, format, { columns: COLUMNS, records })
 }

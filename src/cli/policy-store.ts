@@ -1,7 +1,10 @@
+import type { PolicyKind, PolicyTables } from '../core/policy-row.ts'
+import { removing } from '../service/policy-edit.ts'
 import type { PolicyAdmin, PolicyEdit } from '../service/ports.ts'
-import type { DryRunOptions } from './command-options.ts'
+import { authorOf } from './actor.ts'
+import type { DryRunOptions, EditOptions } from './command-options.ts'
 import { noteDryRun } from './dry-run.ts'
-import type { CliIo } from './io.ts'
+import { CommandFailure, EXIT, type CliIo } from './io.ts'
 import { policyAdminOf } from './policy-access.ts'
 import { openKnownStore, type Store } from './store.ts'
 
@@ -30,4 +33,24 @@ export async function editAndShow(
   if (dryRun !== true) await admin.edit(edit)
   show()
   if (dryRun === true) noteDryRun(io)
+}
+
+/**
+ * Removes a row as it was found, and shows it. Throws `CommandFailure` with what is `missing` when none was found, and as
+ * `PolicyAdmin.edit`.
+ */
+export async function removeFound<Kind extends PolicyKind>(
+  admin: PolicyAdmin,
+  {
+    kind,
+    row,
+    missing,
+  }: { readonly kind: Kind; readonly row: PolicyTables[Kind] | undefined; readonly missing: string },
+  options: EditOptions,
+  io: CliIo,
+  show: (removed: PolicyTables[Kind]) => void,
+): Promise<number> {
+  if (row === undefined) throw new CommandFailure(EXIT.conflict, [missing])
+  await editAndShow(admin, removing(kind, authorOf(options), row), options, io, () => show(row))
+  return EXIT.ok
 }

@@ -2,16 +2,16 @@ import type { BindingRow, RoleRow } from '../core/policy-row.ts'
 import { parsePrincipal } from '../core/principal.ts'
 import { parseDuration } from '../config/units.ts'
 import { systemClock } from '../service/clock.ts'
-import { putting, removing } from '../service/policy-edit.ts'
+import { putting } from '../service/policy-edit.ts'
+import { scanKind } from '../service/policy-scan.ts'
 import type { PolicyAdmin } from '../service/ports.ts'
 import { authorOf, checked } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
 import { windowOf } from './instant.ts'
-import { CommandFailure, EXIT, usageFailure, type CliIo } from './io.ts'
+import { EXIT, usageFailure, type CliIo } from './io.ts'
 import type { OutputFormat } from './output.ts'
-import { editAndShow, openPolicy } from './policy-store.ts'
+import { editAndShow, openPolicy, removeFound } from './policy-store.ts'
 import { writeRoles, type Membership } from './roles-output.ts'
-import { scanned } from './scanned.ts'
 
 export interface RoleOptions extends EditOptions {
   readonly description?: string
@@ -144,11 +144,10 @@ export async function unbindRoleOf(
   io: CliIo,
 ): Promise<number> {
   const [binding] = await admin.startingWith('binding', [member, role], 1)
-  if (binding === undefined) throw new CommandFailure(EXIT.conflict, [`${member} does not have ${role}`])
-  await editAndShow(admin, removing('binding', authorOf(options), binding), options, io, () =>
+  const found = { kind: 'binding', row: binding, missing: `${member} does not have ${role}` } as const
+  return removeFound(admin, found, options, io, (binding) =>
     writeRoles(io, options.output, [{ settings: undefined, binding }]),
   )
-  return EXIT.ok
 }
 
 /** `callout roles list`: a line for each member, and one for a role that has settings and no member. */
@@ -163,10 +162,10 @@ export async function listRoles(configFile: string, selection: RoleSelection, io
 
 async function membershipsOf(admin: PolicyAdmin, { role, member }: RoleSelection): Promise<Membership[]> {
   const settings = new Map<string, RoleRow>()
-  for await (const row of scanned(admin, 'role'))
+  for await (const row of scanKind(admin, 'role'))
     if (role === undefined || row.role === role) settings.set(row.role, row)
   const memberships: Membership[] = []
-  for await (const binding of scanned(admin, 'binding')) {
+  for await (const binding of scanKind(admin, 'binding')) {
     if (role !== undefined && binding.role !== role) continue
     if (member !== undefined && binding.member !== member) continue
     memberships.push({ settings: settings.get(binding.role), binding })

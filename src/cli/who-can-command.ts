@@ -1,13 +1,13 @@
 import type { Action } from '../core/grant.ts'
 import type { BindingRow, GrantRow } from '../core/policy-row.ts'
 import { systemClock as clock } from '../service/clock.ts'
+import { scanKind } from '../service/policy-scan.ts'
 import { actionOf, patternOf } from './can-command.ts'
 import { coversSubject } from './grant-input.ts'
 import { formatOptionalInstant } from './instant.ts'
 import { EXIT, type CliIo } from './io.ts'
 import { writeOutput, type OutputFormat } from './output.ts'
 import { openPolicy } from './policy-store.ts'
-import { scanned } from './scanned.ts'
 
 export interface WhoCanOptions {
   readonly account?: string
@@ -43,10 +43,10 @@ export async function whoCan(
     isOpen(grant) && (account === undefined || grant.account === account) && coversSubject(grant, subject, action)
 
   const grants: GrantRow[] = []
-  for await (const grant of scanned(policy.admin, 'grant')) if (isAsked(grant)) grants.push(grant)
+  for await (const grant of scanKind(policy.admin, 'grant')) if (isAsked(grant)) grants.push(grant)
   const bindings: BindingRow[] = []
   if (grants.some(({ principal }) => principal.startsWith('role:')))
-    for await (const binding of scanned(policy.admin, 'binding')) if (isOpen(binding)) bindings.push(binding)
+    for await (const binding of scanKind(policy.admin, 'binding')) if (isOpen(binding)) bindings.push(binding)
 
   const holders = holdersOf(
     grants,

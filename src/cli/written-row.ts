@@ -1,8 +1,25 @@
 import { writtenLockTarget } from '../core/locks.ts'
 import { assertNever } from '../core/errors.ts'
-import type { UnsignedRow, UnsignedTables } from '../core/policy-row.ts'
+import type { PolicyLabels, PolicyOrigin, UnsignedRow, UnsignedTables } from '../core/policy-row.ts'
 import { canonicalJson, unsigned } from '../core/same-row.ts'
 import { formatInstant } from './instant.ts'
+
+/** What a list for programs says last of a row: where it belongs, and who wrote it and why. */
+export interface WrittenOrigin {
+  readonly name: string | undefined
+  readonly scope: string | undefined
+  readonly owner: string | undefined
+  readonly ticket: string | undefined
+  readonly labels: readonly string[] | undefined
+  readonly reason: string
+  readonly createdBy: string
+  readonly createdAt: string | undefined
+}
+
+export function writtenOrigin(row: PolicyLabels & PolicyOrigin): WrittenOrigin {
+  const { name, scope, owner, ticket, labels, reason, createdBy, createdAt } = row
+  return { name, scope, owner, ticket, labels, reason, createdBy, createdAt }
+}
 
 /** A row in one line for people: what it is about, without labels. */
 export function writtenRow(row: UnsignedRow): string {

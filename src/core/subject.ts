@@ -113,12 +113,18 @@ export function covers(wide: SubjectPattern, narrow: SubjectPattern): boolean {
   return wide.tokens.length === narrow.tokens.length
 }
 
-/** Whether some subject is matched by both. A variable counts as any token. */
+/** Whether some subject is matched by both. A variable may be any token that it can stand for. */
 export function overlaps(one: SubjectPattern, other: SubjectPattern): boolean {
   for (let index = 0; ; index += 1) {
     const [a, b] = [one.tokens[index], other.tokens[index]]
     if (a === undefined || b === undefined) return a === b
     if (a.kind === 'rest' || b.kind === 'rest') return true
-    if (a.kind === 'literal' && b.kind === 'literal' && a.text !== b.text) return false
+    if (!mayBeSame(a, b)) return false
   }
+}
+
+function mayBeSame(a: SubjectToken, b: SubjectToken): boolean {
+  if (a.kind === 'variable' && b.kind === 'literal') return isVariableValue(b.text)
+  if (b.kind === 'variable' && a.kind === 'literal') return isVariableValue(a.text)
+  return a.kind !== 'literal' || b.kind !== 'literal' || a.text === b.text
 }

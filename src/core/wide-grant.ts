@@ -1,5 +1,5 @@
 import type { Grant } from './grant.ts'
-import { isVariableValue, parseSubjectPattern, type SubjectPattern, type SubjectToken } from './subject.ts'
+import { overlaps, parseSubjectPattern, type SubjectPattern, type SubjectToken } from './subject.ts'
 
 /** What a grant reaches that hardly anybody means to give away. */
 export type WideReach =
@@ -30,13 +30,13 @@ const WHY: Readonly<Record<WideReach, string>> = {
 }
 
 /** Where nats-server keeps subjects of its own. Anything else below `$SYS` counts when a subject names it. */
-const SYSTEM_SPACES = ['$SYS.REQ.>', '$SYS.ACCOUNT.>', '$SYS.SERVER.>', '$SYS.DEBUG.>'].map(tokensOf)
+const SYSTEM_SPACES = ['$SYS.REQ.>', '$SYS.ACCOUNT.>', '$SYS.SERVER.>', '$SYS.DEBUG.>'].map(patternOf)
 /** Tells a client of its own connection, and nothing else. */
 const OWN_USER_INFO = '$SYS.REQ.USER.INFO'
 /** Of the account's own JetStream, and of a domain (`server/jetstream_api.go` jsDomainAPI). The next two tokens say what a request does. */
-const JETSTREAM_SPACE = tokensOf('$JS.API.>')
-const DOMAIN_SPACE = tokensOf('$JS.*.API.>')
-const INBOX_SPACE = tokensOf('_INBOX.>')
+const JETSTREAM_SPACE = patternOf('$JS.API.>')
+const DOMAIN_SPACE = patternOf('$JS.*.API.>')
+const INBOX_SPACE = patternOf('_INBOX.>')
 
 /**
  * What makes an allow grant on raw subjects wider than hardly anybody means, the most serious first; empty when nothing does, for
@@ -51,12 +51,12 @@ export function wideReach({
   if (effect !== 'allow' || (action !== 'publish' && action !== 'subscribe')) return []
   const parsed = parseSubjectPattern(subject)
   if ('problem' in parsed) return []
-  const { tokens } = parsed.pattern
+  const { pattern } = parsed
   const reached: readonly (readonly [WideReach, boolean])[] = [
-    ['everything', tokens.every(isWildcard)],
-    ['system', subject !== OWN_USER_INFO && reachesSystem(tokens)],
-    ['jetstream_api', reachesJetStream(tokens)],
-    ['inboxes', overlaps(tokens, INBOX_SPACE) && leavesOpen(tokens, INBOX_SPACE, 1, isWildcard)],
+    ['everything', pattern.tokens.every(isWildcard)],
+    ['system', subject !== OWN_USER_INFO && reachesSystem(pattern)],
+    ['jetstream_api', reachesJetStream(pattern)],
+    ['inboxes', overlaps(pattern, INBOX_SPACE) && leavesOpen(pattern, INBOX_SPACE, 1, isWildcard)],
   ]
   return reached
     .filter(([, isReached]) => isReached)
@@ -68,15 +68,13 @@ export function needsForce(grant: Pick<Grant, 'effect' | 'action' | 'subject'>):
   return wideReach(grant).some((wide) => wide.needsForce)
 }
 
-type Tokens = SubjectPattern['tokens']
-
-function tokensOf(text: string): Tokens {
+function patternOf(text: string): SubjectPattern {
   const parsed = parseSubjectPattern(text)
   if ('problem' in parsed) throw new TypeError(parsed.problem)
-  return parsed.pattern.tokens
+  return parsed.pattern
 }
 
-function isNamed([first]: Tokens, text: string): boolean {
+function isNamed({ tokens: [first] }: SubjectPattern, text: string): boolean {
   return first?.kind === 'literal' && first.text === text
 }
 
@@ -88,35 +86,24 @@ function isOpen({ kind }: SubjectToken): boolean {
   return kind !== 'literal'
 }
 
-function reachesSystem(tokens: Tokens): boolean {
-  return isNamed(tokens, '$SYS') || SYSTEM_SPACES.some((space) => overlaps(tokens, space))
+function reachesSystem(pattern: SubjectPattern): boolean {
+  return isNamed(pattern, '$SYS') || SYSTEM_SPACES.some((space) => overlaps(pattern, space))
 }
 
 /** A domain may have any name: only who names `$JS` means one. */
-function reachesJetStream(tokens: Tokens): boolean {
-  const spaces = isNamed(tokens, '$JS') ? [JETSTREAM_SPACE, DOMAIN_SPACE] : [JETSTREAM_SPACE]
-  return spaces.some((space) => overlaps(tokens, space) && leavesOpen(tokens, space, 2, isOpen))
+function reachesJetStream(pattern: SubjectPattern): boolean {
+  const spaces = isNamed(pattern, '$JS') ? [JETSTREAM_SPACE, DOMAIN_SPACE] : [JETSTREAM_SPACE]
+  return spaces.some((space) => overlaps(pattern, space) && leavesOpen(pattern, space, 2, isOpen))
 }
 
 /** Whether one of the first so many tokens that follow what the space names may be many things. */
-function leavesOpen(tokens: Tokens, space: Tokens, count: number, isAny: (token: SubjectToken) => boolean): boolean {
-  const start = space.length - 1
+function leavesOpen(
+  { tokens }: SubjectPattern,
+  space: SubjectPattern,
+  count: number,
+  isAny: (token: SubjectToken) => boolean,
+): boolean {
+  const start = space.tokens.length - 1
   const rest = tokens.findIndex(({ kind }) => kind === 'rest')
   return (rest !== -1 && rest < start + count) || tokens.slice(start, start + count).some(isAny)
-}
-
-/** Whether some subject matches both. */
-function overlaps(a: Tokens, b: Tokens): boolean {
-  for (let index = 0; ; index += 1) {
-    const [left, right] = [a[index], b[index]]
-    if (left === undefined || right === undefined) return left === right
-    if (left.kind === 'rest' || right.kind === 'rest') return true
-    if (!mayBeSame(left, right)) return false
-  }
-}
-
-function mayBeSame(a: SubjectToken, b: SubjectToken): boolean {
-  if (a.kind === 'variable' && b.kind === 'literal') return isVariableValue(b.text)
-  if (b.kind === 'variable' && a.kind === 'literal') return isVariableValue(a.text)
-  return a.kind !== 'literal' || b.kind !== 'literal' || a.text === b.text
 }

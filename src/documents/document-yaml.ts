@@ -1,8 +1,9 @@
-import { Composer, type CST, LineCounter, Lexer, Parser, visit, type Document } from 'yaml'
+import { Composer, type CST, LineCounter, Lexer, Parser } from 'yaml'
+import type { Problem } from '../config/problem.ts'
+import { yamlProblems } from '../config/yaml-problems.ts'
 
 /** What one document of a file holds, or what keeps it from being read. */
-export type ParsedDocument =
-  { readonly value: unknown } | { readonly problems: readonly { readonly path: string; readonly message: string }[] }
+export type ParsedDocument = { readonly value: unknown } | { readonly problems: readonly Problem[] }
 
 /** A file of policy that people review is far smaller; what is larger can be several files. */
 export const FILE_CHARACTERS_MAX = 8 * 1024 * 1024
@@ -25,7 +26,7 @@ export function* parseDocuments(text: string): Generator<ParsedDocument> {
   const composer = new Composer({ uniqueKeys: true, strict: true, prettyErrors: false })
   try {
     for (const document of composer.compose(tokensOf(text, lines), true, text.length)) {
-      const problems = problemsIn(document, lines)
+      const problems = yamlProblems(document, lines)
       if (problems.length > 0) {
         yield { problems: problems.slice(0, PROBLEMS_MAX) }
         return
@@ -60,28 +61,4 @@ function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token> {
 
 function refused(message: string): ParsedDocument {
   return { problems: [{ path: '', message }] }
-}
-
-/** Aliases can make a small file huge, and `__proto__` is dropped by JavaScript records without a word. */
-function problemsIn(document: Document.Parsed, lines: LineCounter): { path: string; message: string }[] {
-  const problems = [...document.errors, ...document.warnings].map(({ message, pos }) => ({
-    path: '',
-    message: `${lineOf(lines, pos[0])}: ${message.split('\n', 1)[0] ?? ''}`,
-  }))
-  const refuse = (offset: number | undefined, what: string): void => {
-    problems.push({ path: '', message: `${lineOf(lines, offset ?? 0)}: ${what}` })
-  }
-  visit(document, {
-    Alias: (_, node) => refuse(node.range?.[0], 'aliases are not supported; write the value out'),
-    Pair: (_, pair) => {
-      const key = pair.key as { value?: unknown; range?: readonly number[] } | null
-      if (key?.value === '__proto__') refuse(key.range?.[0], '"__proto__" cannot be a name')
-    },
-  })
-  return problems
-}
-
-function lineOf(lines: LineCounter, offset: number): string {
-  const { line, col } = lines.linePos(offset)
-  return `line ${line}, column ${col}`
 }

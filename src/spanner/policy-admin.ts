@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CalloutError } from '../core/errors.ts'
 import { nameOfRow, POLICY_KINDS, sidesOf } from '../core/policy-row.ts'
-import type { GrantRow, PolicyKind, PolicyRow, PolicyTables, UnsignedRow } from '../core/policy-row.ts'
+import type { GrantRow, PolicyKind, PolicyRow, UnsignedRow } from '../core/policy-row.ts'
 import { CHANGES_PER_EDIT_MAX } from '../service/ports.ts'
 import type { Clock, DeadlineMs, GrantFilter, PolicyAdmin, PolicyEdit } from '../service/ports.ts'
 import type { SpannerDatabase } from './database.ts'
 import { deletion, insertion, upsertion } from './mutation.ts'
 import type { Mutation } from './mutation.ts'
 import { encodePolicyRow, keyValues, POLICY_TABLES } from './policy-tables.ts'
-import type { Parameter } from './query.ts'
+import type { KeyedRead, Parameter } from './query.ts'
 import {
   GRANTS_BY_ID,
   GRANTS_BY_SCOPE,
@@ -21,7 +21,7 @@ import {
 } from './schema.ts'
 import type { Transaction } from './transaction.ts'
 import { COMMIT_TIMESTAMP, int64Value, stringValue } from './values.ts'
-import type { Value } from './values.ts'
+import type { Row } from './values.ts'
 
 /** A person waits for it; a database that takes longer is not there. */
 const TIMEOUT_MS = 10_000
@@ -80,18 +80,7 @@ export function createPolicyAdmin({ database, clock, newId }: PolicyAdminOptions
       return rows.map(decode)
     },
 
-    async lookUp(rows) {
-      const found: PolicyRow[] = []
-      for (const [kind, ofKind] of Map.groupBy(rows, (row) => row.kind)) {
-        const { table, columns, decode } = POLICY_TABLES[kind]
-        for (const prefixes of keysInReads(ofKind)) {
-          const read = { table, columns, prefixes, limit: prefixes.length }
-          const stored = await database.read(read, 'strong', deadline())
-          found.push(...stored.rows.map((row) => ({ kind, row: decode(row) }) as PolicyRow))
-        }
-      }
-      return found
-    },
+    lookUp: (rows) => withKeysOf(rows, async (read) => (await database.read(read, 'strong', deadline())).rows),
 
     async findGrant(id) {
       const sql = `${SELECT_GRANTS}@{FORCE_INDEX=${GRANTS_BY_ID}} WHERE GrantId = @id`
@@ -123,28 +112,30 @@ function mutationsOfEdit(edit: PolicyEdit, editId: string): Mutation[] {
   return [...edit.changes.map(sidesOf).flatMap(mutationsOf), editRow(edit, editId)]
 }
 
-/** Keys of the rows of one kind, as many at a time as one read takes. */
-function* keysInReads(rows: readonly UnsignedRow[]): Generator<Value[][]> {
-  for (let start = 0; start < rows.length; start += KEYS_PER_READ_MAX) {
-    yield rows.slice(start, start + KEYS_PER_READ_MAX).map(keyValues)
+/** The stored rows that have the key of one of these, read with as many keys at a time as one read takes. */
+async function withKeysOf(
+  rows: readonly UnsignedRow[],
+  read: (request: KeyedRead) => Promise<readonly Row[]>,
+): Promise<PolicyRow[]> {
+  const found: PolicyRow[] = []
+  for (const [kind, ofKind] of Map.groupBy(rows, (row) => row.kind)) {
+    const { table, columns, decode } = POLICY_TABLES[kind]
+    for (let start = 0; start < ofKind.length; start += KEYS_PER_READ_MAX) {
+      const prefixes = ofKind.slice(start, start + KEYS_PER_READ_MAX).map(keyValues)
+      const stored = await read({ table, columns, prefixes, limit: prefixes.length })
+      found.push(...stored.map((row) => ({ kind, row: decode(row) }) as PolicyRow))
+    }
   }
+  return found
 }
 
 async function requireUnchanged(transaction: Transaction, seen: readonly PolicyRow[]): Promise<void> {
-  for (const [kind, rows] of Map.groupBy(seen, (row) => row.kind)) {
-    const { table, columns, decode } = POLICY_TABLES[kind]
-    const stored = new Map<string, PolicyTables[PolicyKind]>()
-    for (const prefixes of keysInReads(rows)) {
-      for (const row of await transaction.read({ table, columns, prefixes, limit: prefixes.length })) {
-        const decoded = decode(row)
-        stored.set(nameOfRow({ kind, row: decoded } as PolicyRow), decoded)
-      }
-    }
-    for (const row of rows) requireSame(row, stored.get(nameOfRow(row)))
-  }
+  const stored = await withKeysOf(seen, (read) => transaction.read(read))
+  const byName = new Map(stored.map((policyRow) => [nameOfRow(policyRow), policyRow.row]))
+  for (const row of seen) requireSame(row, byName.get(nameOfRow(row)))
 }
 
-function requireSame(seen: PolicyRow, stored: PolicyTables[PolicyKind] | undefined): void {
+function requireSame(seen: PolicyRow, stored: PolicyRow['row'] | undefined): void {
   if (stored === undefined)
     throw new CalloutError('ERR_STORE_NOT_FOUND', `the ${nameOfRow(seen)} is not there any more`)
   if (isDeepStrictEqual(stored, seen.row)) return

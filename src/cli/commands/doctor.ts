@@ -1,20 +1,14 @@
 import type { Command } from 'commander'
-import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
-import type { DoctorOptions } from '../doctor-command.ts'
+import { runs, withConfig, withOutput, type CommandContext } from '../command-options.ts'
 
 /** `callout doctor` */
-export function addDoctorCommand(program: Command, { io, choose, configFile }: CommandContext): void {
+export function addDoctorCommand(program: Command, context: CommandContext): void {
   const doctor = program
     .command('doctor')
     .description('look at the whole deployment from outside in, and say what is wrong and what to do')
     .option('--strict', 'exit with 1 on warnings too')
     .addHelpText('after', DOCTOR_HELP)
-  withOutput(withConfig(doctor)).action((options: CommonOptions & DoctorOptions) =>
-    choose(async () => {
-      const { examine } = await import('../doctor-command.ts')
-      return examine(configFile(options), options, io)
-    }),
-  )
+  runs(withOutput(withConfig(doctor)), context, async () => (await import('../doctor-command.ts')).examine)
 }
 
 const DOCTOR_HELP = `

@@ -1,18 +1,9 @@
 import { Option, type Command } from 'commander'
 import { TLS_REQUIREMENTS } from '../../core/connection-condition.ts'
-import {
-  collected,
-  withEdit,
-  withConfig,
-  withOutput,
-  type EditOptions,
-  type CommandContext,
-  type CommonOptions,
-} from '../command-options.ts'
-import type { GrantOptions, GrantSelection } from '../grant-input.ts'
+import { collected, runs, withConfig, withEdit, withOutput, type CommandContext } from '../command-options.ts'
 
 /** `callout grants …` */
-export function addGrantsCommands(program: Command, { io, choose, configFile }: CommandContext): void {
+export function addGrantsCommands(program: Command, context: CommandContext): void {
   const grants = program.command('grants').description('who may publish and subscribe to what')
   const add = grants
     .command('add')
@@ -48,33 +39,22 @@ export function addGrantsCommands(program: Command, { io, choose, configFile }: 
     )
     .option('--force', 'also a subject that reaches everything, $SYS or the JetStream API; the grant is marked')
     .addHelpText('after', ADD_HELP)
-  withOutput(withConfig(withEdit(add))).action((options: CommonOptions & GrantOptions) =>
-    choose(async () => {
-      const { addGrants } = await import('../grants-command.ts')
-      return addGrants(configFile(options), options, io)
-    }),
-  )
+  runs(withOutput(withConfig(withEdit(add))), context, async () => (await import('../grants-command.ts')).addGrants)
   const list = grants
     .command('list')
     .description('list grants by principal')
     .option('--principal <principal>', 'only of this principal')
     .option('--account <name>', 'only in this account')
     .option('--subject <subject>', 'only grants that match this subject; a {{variable}} may be anything')
-  withOutput(withConfig(list)).action((options: CommonOptions & GrantSelection) =>
-    choose(async () => {
-      const { listGrants } = await import('../grants-command.ts')
-      return listGrants(configFile(options), options, io)
-    }),
-  )
+  runs(withOutput(withConfig(list)), context, async () => (await import('../grants-command.ts')).listGrants)
   const remove = grants
     .command('remove')
     .description('remove a grant; who and why stays in the history')
     .argument('<id>', 'as "grants list" shows it')
-  withOutput(withConfig(withEdit(remove))).action((id: string, options: CommonOptions & EditOptions) =>
-    choose(async () => {
-      const { removeGrant } = await import('../grants-command.ts')
-      return removeGrant(configFile(options), id, options, io)
-    }),
+  runs(
+    withOutput(withConfig(withEdit(remove))),
+    context,
+    async () => (await import('../grants-command.ts')).removeGrant,
   )
 }
 

@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
-import { withConfig, withEdit, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
-import type { HistorySelection, RevertOptions } from '../history-command.ts'
+import { runs, withConfig, withEdit, withOutput, type CommandContext } from '../command-options.ts'
 
 /** `callout history`, `callout blame` and `callout revert` */
-export function addHistoryCommands(program: Command, { io, choose, configFile }: CommandContext): void {
+export function addHistoryCommands(program: Command, context: CommandContext): void {
   const history = program
     .command('history')
     .description('list changes of policy, newest first, also those of plain SQL')
@@ -14,34 +13,19 @@ export function addHistoryCommands(program: Command, { io, choose, configFile }:
     .option('--until <time>', 'before; RFC 3339 with zone, or -24h from now')
     .option('--limit <number>', 'at most so many', '100')
     .addHelpText('after', HISTORY_HELP)
-  withOutput(withConfig(history)).action((options: CommonOptions & HistorySelection) =>
-    choose(async () => {
-      const { showHistory } = await import('../history-command.ts')
-      return showHistory(configFile(options), options, io)
-    }),
-  )
+  runs(withOutput(withConfig(history)), context, async () => (await import('../history-command.ts')).showHistory)
   const blame = program
     .command('blame')
     .description('say who wrote each row that counts for a principal, directly or by a role, when and why')
     .argument('<principal>', 'user:<issuer>:<subject>, client:…, group:…, issuer:<issuer> or role:<name>')
-  withOutput(withConfig(blame)).action((principal: string, options: CommonOptions) =>
-    choose(async () => {
-      const command = await import('../history-command.ts')
-      return command.blame(configFile(options), principal, options, io)
-    }),
-  )
+  runs(withOutput(withConfig(blame)), context, async () => (await import('../history-command.ts')).blame)
   const revert = program
     .command('revert')
     .description('make the rows of an edit what they were before it, all or none')
     .argument('[edit]', 'as "history" shows it')
     .option('--transaction <id>', 'in place of an edit: what one transaction of plain SQL changed')
     .addHelpText('after', REVERT_HELP)
-  withOutput(withConfig(withEdit(revert))).action((edit: string | undefined, options: CommonOptions & RevertOptions) =>
-    choose(async () => {
-      const command = await import('../history-command.ts')
-      return command.revert(configFile(options), edit, options, io)
-    }),
-  )
+  runs(withOutput(withConfig(withEdit(revert))), context, async () => (await import('../history-command.ts')).revert)
 }
 
 const HISTORY_HELP = `

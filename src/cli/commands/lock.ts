@@ -1,16 +1,8 @@
 import type { Command } from 'commander'
-import {
-  withConfig,
-  withEdit,
-  withOutput,
-  type CommandContext,
-  type CommonOptions,
-  type EditOptions,
-} from '../command-options.ts'
-import type { LockOptions } from '../lock-command.ts'
+import { runs, withConfig, withEdit, withOutput, type CommandContext } from '../command-options.ts'
 
 /** `callout lock …` */
-export function addLockCommands(program: Command, { io, choose, configFile }: CommandContext): void {
+export function addLockCommands(program: Command, context: CommandContext): void {
   const lock = program.command('lock').description('who is refused, whatever the grants say')
   const add = lock
     .command('add')
@@ -19,32 +11,17 @@ export function addLockCommands(program: Command, { io, choose, configFile }: Co
     .option('--message <text>', 'what operators read in the row of a refusal')
     .option('--until <time>', 'when it expires; RFC 3339 with zone, or +12h from now')
     .addHelpText('after', ADD_HELP)
-  withOutput(withConfig(withEdit(add))).action((target: string, options: CommonOptions & LockOptions) =>
-    choose(async () => {
-      const { addLock } = await import('../lock-command.ts')
-      return addLock(configFile(options), target, options, io)
-    }),
-  )
+  runs(withOutput(withConfig(withEdit(add))), context, async () => (await import('../lock-command.ts')).addLock)
   const list = lock
     .command('list')
     .description('list locks by target')
     .option('--target <target>', 'only on this; "address" for every block of addresses')
-  withOutput(withConfig(list)).action((options: CommonOptions & { readonly target?: string }) =>
-    choose(async () => {
-      const { listLocks } = await import('../lock-command.ts')
-      return listLocks(configFile(options), options, io)
-    }),
-  )
+  runs(withOutput(withConfig(list)), context, async () => (await import('../lock-command.ts')).listLocks)
   const remove = lock
     .command('remove')
     .description('remove a lock; who and why stays in the history')
     .argument('<id>', 'as "lock list" shows it')
-  withOutput(withConfig(withEdit(remove))).action((id: string, options: CommonOptions & EditOptions) =>
-    choose(async () => {
-      const { removeLock } = await import('../lock-command.ts')
-      return removeLock(configFile(options), id, options, io)
-    }),
-  )
+  runs(withOutput(withConfig(withEdit(remove))), context, async () => (await import('../lock-command.ts')).removeLock)
 }
 
 const ADD_HELP = `

@@ -1,16 +1,5 @@
 import { Option, type Command } from 'commander'
-import {
-  withConfig,
-  withEdit,
-  withOutput,
-  type CommandContext,
-  type CommonOptions,
-  type EditOptions,
-} from '../command-options.ts'
-import type { DiffOptions } from '../diff-command.ts'
-import type { ExportOptions } from '../export-command.ts'
-import type { LintOptions } from '../lint-command.ts'
-import type { PlanOptions } from '../plan-command.ts'
+import { runs, withConfig, withEdit, withOutput, type CommandContext } from '../command-options.ts'
 
 const SCOPE = 'the set of rows that these documents are all of; a document may name it too'
 
@@ -30,7 +19,7 @@ export function groupOf(program: Command): Command {
   return grants
 }
 
-function addPlan(grants: Command, { io, choose, configFile }: CommandContext): void {
+function addPlan(grants: Command, context: CommandContext): void {
   const plan = grants
     .command('plan')
     .description('show what would change if documents were applied, and which sessions it would touch')
@@ -41,29 +30,19 @@ function addPlan(grants: Command, { io, choose, configFile }: CommandContext): v
     .option('--out <file>', 'save the plan for "grants apply" or "grants propose"')
     .option('--no-sessions', 'do not look for live sessions')
     .addHelpText('after', PLAN_HELP)
-  withOutput(withConfig(plan)).action((names: string[], options: CommonOptions & PlanOptions) =>
-    choose(async () => {
-      const { planGrants } = await import('../plan-command.ts')
-      return planGrants(configFile(options), names, options, io)
-    }),
-  )
+  runs(withOutput(withConfig(plan)), context, async () => (await import('../plan-command.ts')).planGrants)
 }
 
-function addApply(grants: Command, { io, choose, configFile }: CommandContext): void {
+function addApply(grants: Command, context: CommandContext): void {
   const apply = grants
     .command('apply')
     .description('make exactly the changes of a saved plan')
     .argument('<plan>', 'as "grants plan --out" saved it')
     .addHelpText('after', APPLY_HELP)
-  withOutput(withConfig(withEdit(apply))).action((plan: string, options: CommonOptions & EditOptions) =>
-    choose(async () => {
-      const { applyGrants } = await import('../apply-command.ts')
-      return applyGrants(configFile(options), plan, options, io)
-    }),
-  )
+  runs(withOutput(withConfig(withEdit(apply))), context, async () => (await import('../apply-command.ts')).applyGrants)
 }
 
-function addExport(grants: Command, { io, choose, configFile }: CommandContext): void {
+function addExport(grants: Command, context: CommandContext): void {
   const exported = grants
     .command('export')
     .description('write rows as documents, of which "grants plan" makes the same rows')
@@ -73,42 +52,27 @@ function addExport(grants: Command, { io, choose, configFile }: CommandContext):
     .addOption(
       new Option('--output <format>', 'documents, or a list of them').choices(['yaml', 'json']).default('yaml'),
     )
-  withConfig(exported).action((options: { readonly config?: string } & ExportOptions) =>
-    choose(async () => {
-      const { exportGrants } = await import('../export-command.ts')
-      return exportGrants(configFile(options), options, io)
-    }),
-  )
+  runs(withConfig(exported), context, async () => (await import('../export-command.ts')).exportGrants)
 }
 
-function addDiff(grants: Command, { io, choose, configFile }: CommandContext): void {
+function addDiff(grants: Command, context: CommandContext): void {
   const diff = grants
     .command('diff')
     .description('compare documents with the rows of the database, as unified text')
     .argument('<file...>', 'YAML documents; a folder for all in it, - for standard input')
     .option('--scope <name>', SCOPE)
     .addHelpText('after', '\nExits with 10 when anything differs, else with 0.\n')
-  withConfig(diff).action((names: string[], options: { readonly config?: string } & DiffOptions) =>
-    choose(async () => {
-      const { diffGrants } = await import('../diff-command.ts')
-      return diffGrants(configFile(options), names, options, io)
-    }),
-  )
+  runs(withConfig(diff), context, async () => (await import('../diff-command.ts')).diffGrants)
 }
 
-function addLint(grants: Command, { io, choose, configFile }: CommandContext): void {
+function addLint(grants: Command, context: CommandContext): void {
   const lint = grants
     .command('lint')
     .description('look for grants that are too wide, useless, or never used')
     .argument('[file...]', 'YAML documents; a folder for all in it, - for standard input')
     .option('--database', 'look at the rows of the database instead')
     .addHelpText('after', LINT_HELP)
-  withOutput(withConfig(lint)).action((names: string[], options: CommonOptions & LintOptions) =>
-    choose(async () => {
-      const { lintGrants } = await import('../lint-command.ts')
-      return lintGrants(configFile(options), names, options, io)
-    }),
-  )
+  runs(withOutput(withConfig(lint)), context, async () => (await import('../lint-command.ts')).lintGrants)
 }
 
 const PLAN_HELP = `

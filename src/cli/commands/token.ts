@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
-import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
-import type { ExplainOptions } from '../token-command.ts'
+import { runs, withConfig, withOutput, type CommandContext } from '../command-options.ts'
 
 /** `callout token …` */
-export function addTokenCommands(program: Command, { io, choose, configFile }: CommandContext): void {
+export function addTokenCommands(program: Command, context: CommandContext): void {
   const token = program.command('token').description('look at tokens')
   const explain = token
     .command('explain')
@@ -14,10 +13,5 @@ export function addTokenCommands(program: Command, { io, choose, configFile }: C
       'after',
       '\nExits with 0 when the token is accepted, 1 when refused, 5 when its issuer does not answer.\n',
     )
-  withOutput(withConfig(explain)).action((options: CommonOptions & ExplainOptions) =>
-    choose(async () => {
-      const { explainToken } = await import('../token-command.ts')
-      return explainToken(configFile(options), options, io)
-    }),
-  )
+  runs(withOutput(withConfig(explain)), context, async () => (await import('../token-command.ts')).explainToken)
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import {
   covers,
   expandSubject,
+  overlaps,
   parseSubjectPattern,
   problemOfQueue,
   type SubjectPattern,
@@ -145,6 +146,24 @@ suite('coverage of subjects', () => {
         return covers(pattern(wide.join('.')), pattern(narrow.join('.'))) === all
       }),
     )
+  })
+
+  test('in part holds exactly when some subject is matched by both', () => {
+    const universe = allSubjects(['a', 'b', 'z'], 5)
+    fc.assert(
+      fc.property(wild, wild, (one, other) => {
+        const some = universe.some((subject) => naive(one, subject) && naive(other, subject))
+        return overlaps(pattern(one.join('.')), pattern(other.join('.'))) === some
+      }),
+    )
+  })
+
+  test('in part with a variable holds when the variable may stand for what is there', () => {
+    const one = pattern('box.{{subject}}.>')
+    for (const other of ['box.alice.new', 'box.*.new', 'box.>', '*.{{tenant}}.*'])
+      assert.equal(overlaps(one, pattern(other)), true, other)
+    for (const other of ['box.$SYS.new', 'box.alice', 'bin.alice.new'])
+      assert.equal(overlaps(one, pattern(other)), false, other)
   })
 
   function allSubjects(alphabet: readonly string[], length: number): string[][] {
