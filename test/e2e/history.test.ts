@@ -10,8 +10,6 @@ import { openDatabase, until } from '../support/spanner.ts'
 import type { TestDatabase } from '../support/spanner.ts'
 import { callout } from '../unit/cli/recorded-io.ts'
 
-const WITHIN_MS = 1000
-
 let stack: LocalStack
 let connection: TestDatabase
 let tables: PolicyTables
@@ -29,20 +27,20 @@ after(async () => {
   await stack?.[Symbol.asyncDispose]()
 })
 
-suite('while the service runs, the history has within a second', () => {
+suite('while the service runs, the history has', () => {
   test('what a command changed, and who, and why', async () => {
     const env = { CALLOUT_CONFIG: stack.configFile, SPANNER_EMULATOR_HOST: stack.emulator.host }
     const grant = ['--principal', 'user:corp:zoe', '--account', 'APP', '--publish', 'a.b', '--output', 'json']
     const added = await callout(['grants', 'add', ...grant, '--reason', 'T-9', '--actor', 'ann'], env)
     assert.equal(added.exitCode, 0, added.stderr)
     const [{ id = '' } = {}] = JSON.parse(added.stdout) as { id?: string }[]
-    const [entry] = await entriesOf(tables.history, id, 1, WITHIN_MS)
+    const [entry] = await entriesOf(tables.history, id, 1)
     assert.deepEqual([entry?.source, entry?.actor, entry?.reason], ['command', 'ann', 'T-9'])
   })
 
   test('what plain SQL changed, as such', async () => {
     await tables.sql(insertGrantSql('by-sql'))
-    const [entry] = await entriesOf(tables.history, 'by-sql', 1, WITHIN_MS)
+    const [entry] = await entriesOf(tables.history, 'by-sql', 1)
     assert.deepEqual([entry?.change, entry?.source], ['added', 'sql'])
   })
 })

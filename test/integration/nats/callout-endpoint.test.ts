@@ -128,7 +128,7 @@ for (const sealed of [false, true]) {
         () => Promise.reject(new RangeError('another bug')),
       ]
       await using service = await serve((...request) => (handlers.shift() ?? admit)(...request))
-      const unanswered = Array.from({ length: 2 }, () => connectClient(server.url, { token: 'a.b.c', timeout: 100 }))
+      const unanswered = Array.from({ length: 2 }, () => connectClient(server.url, { token: 'a.b.c', timeout: 1500 }))
       const outcomes = Promise.allSettled(unanswered)
       await until('the bugs are reported', () => service.events.unexpectedErrors.length === 2)
       await using _ = await connectClient(server.url)
@@ -152,13 +152,14 @@ for (const sealed of [false, true]) {
 
     test('does not send an answer after its deadline', async () => {
       const deliveries: Delivery[] = []
-      const receivedMs = performance.now()
       const handler: ScriptedHandler = async (_, respond, allow) => {
+        const receivedMs = performance.now()
         await until('the deadline has passed', () => performance.now() > receivedMs + 1000)
         deliveries.push(await respond(allow()))
       }
       await using _ = await serve(handler, { answerWithinMs: 200 })
       await assert.rejects(connectClient(server.url))
+      await until('the service has tried', () => deliveries.length === 1)
       assert.deepEqual(deliveries, ['late'])
     })
 
@@ -220,7 +221,7 @@ for (const sealed of [false, true]) {
 
     test('says how many requests it left behind when they outlast the drain', async () => {
       await using service = await serve(() => new Promise(() => {}))
-      const lost = connectClient(server.url, { token: 'a.b.c', timeout: 300 }).catch((error: unknown) => error)
+      const lost = connectClient(server.url, { token: 'a.b.c', timeout: 1500 }).catch((error: unknown) => error)
       await until('the request is in flight', () => service.endpoint.inFlight === 1)
       assert.equal(await service.endpoint.drain(1), 1)
       assert.ok((await lost) instanceof Error)

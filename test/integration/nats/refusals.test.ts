@@ -9,6 +9,8 @@ import type { Delivery } from '../../../src/service/events.ts'
 import { anIssuer, calloutConfig, connectClient, startService, until } from '../../support/nats.ts'
 import type { RunningService, ServiceOptions } from '../../support/nats.ts'
 
+/** Longer than it takes to answer on a busy machine, and not more than a test can wait out. */
+const SERVER_TIMEOUT_SECONDS = 3
 const issuer = anIssuer()
 /** A client with this name is judged as `answers` says, in turn, and is let in when they are used up. */
 const answers: ('unavailable' | 'deny')[] = []
@@ -20,7 +22,9 @@ let system: NatsConnection
 let kick: Kick
 
 before(async () => {
-  server = await startNatsServer({ config: calloutConfig({ issuer: issuer.key.publicKey, timeoutSeconds: 1 }) })
+  server = await startNatsServer({
+    config: calloutConfig({ issuer: issuer.key.publicKey, timeoutSeconds: SERVER_TIMEOUT_SECONDS }),
+  })
   system = await connectClient(server.url, { user: 'sys', pass: 'pw' })
   kick = kickThrough(system)
 })
@@ -54,7 +58,12 @@ function serve(change: Partial<ServiceOptions>): Promise<RunningService> {
 
 /** With the defaults of the library, but for its patience with a server that says nothing, which is 20 s. */
 function connectDefaultClient(): Promise<NatsConnection> {
-  return connectClient(server.url, { token: 'a.b.c', reconnect: true, timeout: 500, reconnectTimeWait: 50 })
+  return connectClient(server.url, { token: 'a.b.c', reconnect: true, timeout: 1500, reconnectTimeWait: 50 })
+}
+
+/** How often nats-server has written this. An answer that comes after its timeout is not read any more. */
+function written(text: string): number {
+  return server.log().split(text).length - 1
 }
 
 async function dropConnection(client: NatsConnection): Promise<void> {
@@ -79,11 +88,10 @@ suite('a client that is refused for no fault of its own', () => {
     await using client = await connectDefaultClient()
     deliveries.length = 0
     answers.push('unavailable')
-    const startedMs = performance.now()
+    const writtenBefore = written('no reason supplied')
     await dropConnection(client)
     await until('it is refused', () => deliveries.length === 1)
-    await until('nats-server is done with it', () => server.log().includes('no reason supplied'))
-    assert.ok(performance.now() - startedMs < 900, 'nats-server waited out its timeout')
+    await until('nats-server is done with it before its timeout', () => written('no reason supplied') > writtenBefore)
     await until('it is back', () => deliveries.length === 2)
     await client.flush()
   })
@@ -158,13 +166,13 @@ suite('a client that is refused on the merits', () => {
     answers.push('deny')
     const startedMs = performance.now()
     await assert.rejects(connectClient(server.url), errors.AuthorizationError)
-    assert.ok(performance.now() - startedMs > 950)
+    assert.ok(performance.now() - startedMs > SERVER_TIMEOUT_SECONDS * 1000 - 50)
     assert.deepEqual(deliveries, ['dropped'])
   })
 })
 
 suite('when more clients come than can be served', () => {
-  test('what waits in vain is refused in time, and what is in work is served', async () => {
+  test('what waits in vain is refused in time, and never judged', async () => {
     const gate = Promise.withResolvers<void>()
     await using service = await serve({
       inFlightMax: 1,
@@ -177,10 +185,10 @@ suite('when more clients come than can be served', () => {
     })
     const first = connectClient(server.url)
     await until('one is in work', () => service.requests.length === 1)
-    const startedMs = performance.now()
+    const writtenBefore = written('returned an error: overloaded')
     const second = connectClient(server.url)
     await assert.rejects(second, errors.AuthorizationError)
-    assert.ok(performance.now() - startedMs < 900, 'nats-server waited out its timeout')
+    await until('it was our refusal', () => written('returned an error: overloaded') > writtenBefore)
     assert.equal(service.requests.length, 1)
     gate.resolve()
     await first.then(

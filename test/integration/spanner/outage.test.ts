@@ -20,9 +20,9 @@ import { startTcpProxy } from '../../support/tcp-proxy.ts'
 import type { TcpProxy } from '../../support/tcp-proxy.ts'
 
 const DEADLINE_MS = 400
-/** Two cores shared with other work; what a broken bound costs is seconds. */
-const SLACK_MS = 300
-const RECOVERY_MS = 2000
+/** For a machine with other work to do; a bound that does not hold costs the patience of gRPC, 20 s and more. */
+const SLACK_MS = 2000
+const RECOVERY_MS = 5000
 
 let emulator: SpannerEmulator
 let proxy: TcpProxy
@@ -203,5 +203,5 @@ test('closing during an outage ends soon', async () => {
   emulator.signal('SIGSTOP')
   const startedMs = systemClock.monotonicMs()
   await connection[Symbol.asyncDispose]()
-  assert.ok(systemClock.monotonicMs() - startedMs < 1000)
+  assert.ok(systemClock.monotonicMs() - startedMs < DEADLINE_MS + SLACK_MS)
 })

@@ -85,7 +85,6 @@ test('what the work of a transaction throws is passed on, and nothing of it is a
 test('a closed connection refuses calls at once', async () => {
   const connection = await createTestDatabase(emulator.host)
   await connection[Symbol.asyncDispose]()
-  const startedMs = systemClock.monotonicMs()
-  await assert.rejects(connection.database.query('SELECT 1', {}, inMs(5000)), { code: 'ERR_STORE_UNAVAILABLE' })
-  assert.ok(systemClock.monotonicMs() - startedMs < 1000)
+  // Whoever waited for this deadline would outlast the test.
+  await assert.rejects(connection.database.query('SELECT 1', {}, inMs(600_000)), { code: 'ERR_STORE_UNAVAILABLE' })
 })
