@@ -165,15 +165,24 @@ class Reader {
     }
   }
 
-  /** A partition is read when all those that it goes on from have ended. */
   #readOrphans(): void {
     if (this.#partitions.size === 0)
       throw new CalloutError('ERR_STORE_UNAVAILABLE', 'the change stream names no partition')
     for (const partition of this.#partitions.values()) {
-      if (partition.isRead || partition.parents.some((parent) => this.#partitions.has(parent))) continue
+      if (partition.isRead || !this.#isOrphan(partition)) continue
       partition.isRead = true
       this.#run(() => this.#readPartition(partition))
     }
+  }
+
+  /**
+   * Whether all those that a partition goes on from have ended. One of several may not even be known: whoever announces it is read
+   * as well, and is not as far as the merger.
+   */
+  #isOrphan({ parents, until }: Partition): boolean {
+    if (parents.some((parent) => this.#partitions.has(parent))) return false
+    if (parents.length < 2) return true
+    return [...this.#partitions.values()].every((other) => !other.isRead || other.until >= until)
   }
 
   async #readPartition(partition: Partition): Promise<void> {
@@ -193,11 +202,15 @@ class Reader {
           // Of the same time there may be more.
           partition.until = parseNanoseconds(record.committedAt) - 1n
         }
+        this.#readOrphans()
         this.#wake()
         await this.#room(partition)
       }
       if (this.#signal.aborted) return
       if (hasEnded) break
+      // Heartbeats come to the end. An answer that was cut off says nothing of the rest.
+      if (end - partition.until > nanosecondsOf(SILENCE_MAX_MS))
+        throw new CalloutError('ERR_STORE_UNAVAILABLE', 'the change stream ended before its time')
       partition.until = end
     }
     this.#partitions.delete(partition.token)
