@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
@@ -16,6 +16,7 @@ before(async () => {
   connection = await createTestDatabase(emulator.host)
 })
 
+afterEach(() => emulator.signal('SIGCONT'))
 after(async () => {
   await connection[Symbol.asyncDispose]()
   await emulator.stop()

@@ -45,6 +45,19 @@ suite('permissions', () => {
     })
   })
 
+  test('say twice what a last * denies beside a longer denial, for a nats-server that overlooks it', () => {
+    const grants = [
+      aGrant({ subject: 'orders.>' }),
+      aGrant({ id: 'g2', effect: 'deny', subject: 'orders.*' }),
+      aGrant({ id: 'g3', effect: 'deny', subject: 'orders.new.eu' }),
+    ]
+    assert.deepEqual(allowed({ policy: aPolicy({ grants }) }).permissions.publish.deny, [
+      'orders.*',
+      'orders.new',
+      'orders.new.eu',
+    ])
+  })
+
   test('write a queue group after the subject', () => {
     const grants = [aGrant({ action: 'subscribe', subject: 'jobs.*', queue: 'workers' })]
     assert.deepEqual(allowed({ policy: aPolicy({ grants }) }).permissions.subscribe.allow, ['jobs.* workers'])
