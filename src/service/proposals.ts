@@ -1,7 +1,13 @@
 import { CalloutError } from '../core/errors.ts'
 import { signed, type Plan } from '../core/plan.ts'
 import { preconditionOf } from './applying.ts'
-import { CHANGES_PER_EDIT_MAX, type PolicyEdit } from './ports.ts'
+import type { PolicyEdit } from './ports.ts'
+
+/**
+ * A proposal is applied in one transaction, so that it is applied exactly and once, or not at all. So many changes take the emulator
+ * 6 s of the 60 that a command waits, and twice as many four times as long.
+ */
+export const CHANGES_PER_PROPOSAL_MAX = 400
 
 export const PROPOSAL_STATES = ['open', 'applied', 'rejected'] as const
 export type ProposalState = (typeof PROPOSAL_STATES)[number]
@@ -51,14 +57,20 @@ export interface ProposalStore {
   reject(id: string, ruling: Ruling): Promise<void>
 }
 
-/** Why a plan cannot be proposed, if so: it is approved and applied in one transaction. */
+/** Why a plan cannot be proposed, if so. */
 export function problemOfProposal({ changes }: Plan): string | undefined {
   if (changes.length === 0) return 'the plan has no changes'
-  if (changes.length <= CHANGES_PER_EDIT_MAX) return undefined
-  return `the plan has ${changes.length} changes; at most ${CHANGES_PER_EDIT_MAX} can be approved at once, so split the documents`
+  if (changes.length <= CHANGES_PER_PROPOSAL_MAX) return undefined
+  return (
+    `the plan has ${changes.length} changes, and at most ${CHANGES_PER_PROPOSAL_MAX} can be approved at once: ` +
+    'plan a part of the documents without --prune and propose that, then the next part'
+  )
 }
 
-/** Applies exactly the plan that was proposed, in the name of who proposed it and with the approval of somebody else. */
+/**
+ * Applies exactly the plan that was proposed, in the name of who proposed it and with the approval of somebody else, once: who
+ * comes second finds that it was decided. Throws as `ProposalStore`, and `ERR_STORE_REFUSED` for a plan that could not be proposed.
+ */
 export async function approveProposal(
   store: Pick<ProposalStore, 'approve'>,
   { id, proposedBy, reason }: ProposalSummary,
@@ -67,6 +79,8 @@ export async function approveProposal(
 ): Promise<void> {
   if (ruling.decidedBy === proposedBy)
     throw new CalloutError('ERR_APPROVAL_NEEDED', `${proposedBy} proposed it, so somebody else has to approve it`)
+  const problem = problemOfProposal(plan)
+  if (problem !== undefined) throw new CalloutError('ERR_STORE_REFUSED', problem)
   const origin = { reason, createdBy: proposedBy }
   const edit: PolicyEdit = {
     changes: plan.changes.map((change) => signed(change, origin)),

@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { createEmulatorDatabase } from '../../../src/dev/emulator-database.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { adding } from '../../../src/service/policy-edit.ts'
 import { grantDocument } from '../../support/documents.ts'
-import { applySchema, openDatabase, startOwnEmulator } from '../../support/spanner.ts'
-import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
-import { systemClock } from '../../../src/service/clock.ts'
-import type { PolicyAdmin } from '../../../src/service/ports.ts'
-import { configWith } from '../../unit/config/config-text.ts'
-import { callout as runCallout, type CommandResult } from '../../unit/cli/recorded-io.ts'
+import { grantedSubjects, policyStand, TEAM_DOCUMENTS, type PolicyStand } from '../../support/policy-stand.ts'
+import { startOwnEmulator } from '../../support/spanner.ts'
 
 let emulator: SpannerEmulator
 let dir = ''
@@ -25,66 +20,29 @@ after(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-interface Stand extends AsyncDisposable {
-  readonly callout: (...argv: string[]) => Promise<CommandResult>
-  readonly admin: PolicyAdmin
-  /** Writes a file into the folder of this test and returns its path. */
-  readonly file: (name: string, text: string) => Promise<string>
-  readonly path: (name: string) => string
-}
+const stand = (settings: Record<string, unknown> = {}): Promise<PolicyStand> =>
+  policyStand(emulator.host, dir, settings)
 
-/** A new database, a folder, and the command for both. */
-async function stand(settings: Record<string, unknown> = {}): Promise<Stand> {
-  const name = await createEmulatorDatabase(emulator.host)
-  await applySchema(emulator.host, name)
-  const folder = await mkdtemp(join(dir, 'case-'))
-  const path = (file: string): string => join(folder, file)
-  await writeFile(path('callout.yaml'), configWith({ 'store.url': `spanner://${name}`, ...settings }))
-  const env = { CALLOUT_CONFIG: path('callout.yaml'), SPANNER_EMULATOR_HOST: emulator.host }
-  const connection = openDatabase(emulator.host, name)
-  let ids = 0
-  return {
-    callout: (...argv) => runCallout(argv, env),
-    admin: createPolicyAdmin({ database: connection.database, clock: systemClock, newId: () => `e${(ids += 1)}` }),
-    async file(file, text) {
-      await writeFile(path(file), text)
-      return path(file)
-    },
-    path,
-    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
-  }
-}
-
-const TEAM = `${grantDocument('publish: { allow: [orders.new, orders.old] }')}---
-apiVersion: callout.nats/v1
-kind: RoleBinding
-metadata: { name: readers }
-spec: { role: 'role:reader', members: ['group:corp:ops'] }
-`
 const EDIT = ['--reason', 'T-1', '--actor', 'ann']
 const APPLIED = { source: 'command', actor: 'bob', reason: 'a test' } as const
 
 /** Plans and applies. */
-async function apply({ callout, path }: Stand, ...argv: string[]): Promise<void> {
+async function apply({ callout, path }: PolicyStand, ...argv: string[]): Promise<void> {
   const plan = await callout('grants', 'plan', ...argv, '--out', path('plan.json'))
   assert.equal(plan.exitCode, 10, plan.stderr)
   const applied = await callout('grants', 'apply', path('plan.json'), ...EDIT)
   assert.equal(applied.exitCode, 0, applied.stderr)
 }
 
-async function subjectsOf({ admin }: Stand): Promise<string[]> {
-  return (await admin.scan('grant', 1000)).map(({ subject }) => subject).sort()
-}
-
 suite('grants plan and apply', () => {
   test('add rows, and then there is nothing to do', async () => {
     await using here = await stand()
-    const file = await here.file('team.yaml', TEAM)
+    const file = await here.file('team.yaml', TEAM_DOCUMENTS)
     const plan = await here.callout('grants', 'plan', file, '--scope', 'team', '--out', here.path('plan.json'))
     assert.equal(plan.exitCode, 10, plan.stderr)
     assert.match(plan.stdout, /^\+ grant user:corp:alice APP allow publish orders\.new\n/)
     assert.match(plan.stdout, /\nRows: 3 to add, 0 to change, 0 to remove, 0 unchanged\.\n/)
-    assert.deepEqual(await subjectsOf(here), [])
+    assert.deepEqual(await grantedSubjects(here.admin), [])
     const applied = await here.callout('grants', 'apply', here.path('plan.json'), ...EDIT)
     assert.equal(applied.exitCode, 0, applied.stderr)
     const [row] = await here.admin.scan('grant', 1)
@@ -95,7 +53,7 @@ suite('grants plan and apply', () => {
 
   test('change and, only when asked to prune, remove rows of the scope and no others', async () => {
     await using here = await stand()
-    await apply(here, await here.file('team.yaml', TEAM), '--scope', 'team')
+    await apply(here, await here.file('team.yaml', TEAM_DOCUMENTS), '--scope', 'team')
     await apply(here, await here.file('other.yaml', grantDocument('publish: { allow: [other] }')), '--scope', 'other')
     await here.callout(
       'grants',
@@ -117,15 +75,15 @@ suite('grants plan and apply', () => {
     )
     assert.match(kept.stdout, /\n {4}validUntil: ∅ → 2099-01-01T00:00:00Z\n/)
     await apply(here, file, '--scope', 'team', '--prune')
-    assert.deepEqual(await subjectsOf(here), ['loose', 'orders.new', 'other'])
+    assert.deepEqual(await grantedSubjects(here.admin), ['loose', 'orders.new', 'other'])
     assert.deepEqual(await here.admin.scan('binding', 10), [])
   })
 
   test('refuse with 3 and do nothing when a row to be changed was changed since', async () => {
     await using here = await stand()
-    const file = await here.file('team.yaml', TEAM)
+    const file = await here.file('team.yaml', TEAM_DOCUMENTS)
     await apply(here, file, '--scope', 'team')
-    await here.file('team.yaml', TEAM.replace('name: orders', 'name: orders, owner: ann'))
+    await here.file('team.yaml', TEAM_DOCUMENTS.replace('name: orders', 'name: orders, owner: ann'))
     await here.callout('grants', 'plan', file, '--scope', 'team', '--out', here.path('plan.json'))
     const [row] = await here.admin.scan('grant', 1)
     assert.ok(row)
@@ -142,19 +100,19 @@ suite('grants plan and apply', () => {
 
   test('refuse with 3 when another row came to the scope since', async () => {
     await using here = await stand()
-    const file = await here.file('team.yaml', TEAM)
+    const file = await here.file('team.yaml', TEAM_DOCUMENTS)
     await here.callout('grants', 'plan', file, '--scope', 'team', '--prune', '--out', here.path('plan.json'))
     const row = { id: 'x', principal: 'user:corp:eve', account: 'APP', effect: 'allow', action: 'publish' } as const
     await here.admin.edit(adding('grant', { ...row, subject: 'x', scope: 'team', reason: 'sql', createdBy: 'eve' }))
     const { exitCode, stderr } = await here.callout('grants', 'apply', here.path('plan.json'), ...EDIT)
     assert.equal(exitCode, 3)
     assert.match(stderr, /the scope team has other rows of Grants meanwhile; make a new plan/)
-    assert.deepEqual(await subjectsOf(here), ['x'])
+    assert.deepEqual(await grantedSubjects(here.admin), ['x'])
   })
 
   test('do nothing again when a plan is applied twice', async () => {
     await using here = await stand()
-    await apply(here, await here.file('team.yaml', TEAM), '--scope', 'team')
+    await apply(here, await here.file('team.yaml', TEAM_DOCUMENTS), '--scope', 'team')
     const again = await here.callout('grants', 'apply', here.path('plan.json'), ...EDIT)
     assert.equal(again.exitCode, 0, again.stderr)
     assert.match(again.stderr, /3 of the changes were made before\n$/)
@@ -162,11 +120,11 @@ suite('grants plan and apply', () => {
 
   test('do nothing with --dry-run', async () => {
     await using here = await stand()
-    const file = await here.file('team.yaml', TEAM)
+    const file = await here.file('team.yaml', TEAM_DOCUMENTS)
     await here.callout('grants', 'plan', file, '--scope', 'team', '--out', here.path('plan.json'))
     const dry = await here.callout('grants', 'apply', here.path('plan.json'), ...EDIT, '--dry-run')
     assert.equal(dry.exitCode, 0, dry.stderr)
-    assert.deepEqual(await subjectsOf(here), [])
+    assert.deepEqual(await grantedSubjects(here.admin), [])
   })
 
   test('refuse documents with problems with 2, all of them at their places', async () => {
@@ -189,7 +147,7 @@ suite('grants plan and apply', () => {
 
   test('refuse with 3 to take a row of another scope, and one without a scope unless told to adopt it', async () => {
     await using here = await stand()
-    const binding = TEAM.slice(TEAM.indexOf('---\napiVersion: callout.nats/v1\nkind: RoleBinding'))
+    const binding = TEAM_DOCUMENTS.slice(TEAM_DOCUMENTS.indexOf('---\napiVersion: callout.nats/v1\nkind: RoleBinding'))
     const file = await here.file('team.yaml', binding)
     await apply(here, file)
     const foreign = await here.callout('grants', 'plan', file, '--scope', 'team')
@@ -204,7 +162,7 @@ suite('grants plan and apply', () => {
   test('refuse a plan that was changed, cut, or made for another database', async () => {
     await using here = await stand()
     await using elsewhere = await stand()
-    const file = await here.file('team.yaml', TEAM)
+    const file = await here.file('team.yaml', TEAM_DOCUMENTS)
     await here.callout('grants', 'plan', file, '--scope', 'team', '--out', here.path('plan.json'))
     const plan = await readFile(here.path('plan.json'), 'utf8')
     for (const [text, problem] of [
@@ -225,7 +183,7 @@ suite('grants plan and apply', () => {
 suite('grants export', () => {
   test('writes rows of commands and of SQL so that planning them leaves nothing to do', async () => {
     await using here = await stand()
-    await apply(here, await here.file('team.yaml', TEAM), '--scope', 'team')
+    await apply(here, await here.file('team.yaml', TEAM_DOCUMENTS), '--scope', 'team')
     await here.callout(
       'grants',
       'add',
@@ -271,7 +229,7 @@ suite('grants export', () => {
 suite('grants diff', () => {
   test('shows documents against the rows as unified text, and exits with 10', async () => {
     await using here = await stand()
-    const file = await here.file('team.yaml', TEAM)
+    const file = await here.file('team.yaml', TEAM_DOCUMENTS)
     const fresh = await here.callout('grants', 'diff', file, '--scope', 'team')
     assert.equal(fresh.exitCode, 10)
     assert.match(fresh.stdout, /^--- \/dev\/null\n\+\+\+ \S+team\.yaml:doc 1\n@@ -1 \+1 @@\n\+apiVersion/)
@@ -281,7 +239,7 @@ suite('grants diff', () => {
       stdout: '',
       stderr: '',
     })
-    await here.file('team.yaml', TEAM.replace('orders.old', 'orders.next'))
+    await here.file('team.yaml', TEAM_DOCUMENTS.replace('orders.old', 'orders.next'))
     const { exitCode, stdout } = await here.callout('grants', 'diff', file, '--scope', 'team')
     assert.equal(exitCode, 10)
     assert.match(stdout, /^--- database\n\+\+\+ \S+team\.yaml:doc 1\n@@ /)
@@ -289,74 +247,6 @@ suite('grants diff', () => {
       stdout.match(/^[+-] .*$/gm)?.map((line) => line.replace(/ +/, ' ')),
       ['+ - orders.next', '- - orders.old'].sort((a, b) => stdout.indexOf(a.slice(2)) - stdout.indexOf(b.slice(2))),
     )
-  })
-})
-
-suite('grants under two persons', () => {
-  const TWO = { grants: { approval: 'two_persons' } }
-
-  test('are proposed by one and applied by another, and both are recorded', async () => {
-    await using here = await stand(TWO)
-    const file = await here.file('team.yaml', TEAM)
-    await here.callout('grants', 'plan', file, '--scope', 'team', '--out', here.path('plan.json'))
-    const direct = await here.callout('grants', 'apply', here.path('plan.json'), ...EDIT)
-    assert.equal(direct.exitCode, 1)
-    assert.match(direct.stderr, /callout grants propose/)
-    const proposed = await here.callout('grants', 'propose', here.path('plan.json'), ...EDIT, '--output', 'json')
-    assert.equal(proposed.exitCode, 0, proposed.stderr)
-    const [{ id }] = JSON.parse(proposed.stdout) as [{ id: string }]
-    assert.match((await here.callout('grants', 'proposals')).stdout, new RegExp(`${id} +open +ann`))
-    const shown = await here.callout('grants', 'proposals', id)
-    const digest = /digest (\S+)/.exec(shown.stderr)?.[1] ?? ''
-    assert.match(shown.stdout, /^\+ grant user:corp:alice/)
-
-    const own = await here.callout('grants', 'approve', id, ...EDIT)
-    assert.equal(own.exitCode, 1)
-    assert.match(own.stderr, /ann proposed it, so somebody else has to approve it/)
-    const bob = ['--reason', 'looks right', '--actor', 'bob']
-    assert.equal((await here.callout('grants', 'approve', id, ...bob, '--digest', 'sha256:0')).exitCode, 3)
-    const approved = await here.callout('grants', 'approve', id, ...bob, '--digest', digest)
-    assert.equal(approved.exitCode, 0, approved.stderr)
-    assert.deepEqual(await subjectsOf(here), ['orders.new', 'orders.old'])
-    assert.equal((await here.admin.scan('grant', 1))[0]?.createdBy, 'ann')
-    assert.equal((await here.callout('grants', 'approve', id, ...bob)).exitCode, 3)
-    const all = await here.callout('grants', 'proposals', '--all', '--output', 'json')
-    const [proposal] = JSON.parse(all.stdout) as [{ state: string; decidedBy: string; decisionReason: string }]
-    assert.deepEqual([proposal.state, proposal.decidedBy, proposal.decisionReason], ['applied', 'bob', 'looks right'])
-  })
-
-  test('are not applied once the rows have moved, and the proposal stays open', async () => {
-    await using here = await stand(TWO)
-    const file = await here.file('team.yaml', TEAM)
-    await here.callout('grants', 'plan', file, '--scope', 'team', '--out', here.path('plan.json'))
-    const proposed = await here.callout('grants', 'propose', here.path('plan.json'), ...EDIT, '--output', 'json')
-    const [{ id }] = JSON.parse(proposed.stdout) as [{ id: string }]
-    await here.admin.edit(adding('lock', { id: 'l1', target: 'everyone', scope: 'team', reason: 'x', createdBy: 'y' }))
-    const { exitCode, stderr } = await here.callout('grants', 'approve', id, '--reason', 'ok', '--actor', 'bob')
-    assert.equal(exitCode, 3, stderr)
-    assert.deepEqual(await subjectsOf(here), [])
-    assert.match((await here.callout('grants', 'proposals')).stdout, / open /)
-    const rejected = await here.callout('grants', 'reject', id, '--reason', 'stale', '--actor', 'ann')
-    assert.equal(rejected.exitCode, 0, rejected.stderr)
-    assert.equal((await here.callout('grants', 'approve', id, '--reason', 'ok', '--actor', 'bob')).exitCode, 3)
-  })
-
-  test('are not added or removed directly', async () => {
-    await using here = await stand(TWO)
-    const added = await here.callout(
-      'grants',
-      'add',
-      '--principal',
-      'user:corp:bob',
-      '--account',
-      'APP',
-      '--publish',
-      'a',
-      ...EDIT,
-    )
-    assert.equal(added.exitCode, 1)
-    assert.match(added.stderr, /callout grants propose/)
-    assert.deepEqual(await subjectsOf(here), [])
   })
 })
 
