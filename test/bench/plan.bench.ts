@@ -3,11 +3,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { systemClock } from '../../src/service/clock.ts'
-import { createPolicyAdmin } from '../../src/spanner/policy-admin.ts'
+import type { UnsignedRow } from '../../src/core/policy-row.ts'
 import { rowsOf } from '../support/documents.ts'
 import { createTestDatabase, startOwnEmulator } from '../support/spanner.ts'
 import { configWith } from '../unit/config/config-text.ts'
+import { insertPolicy } from './insert-policy.ts'
+import { describeCommit, describeMachine } from './machine.ts'
 
 /**
  * `callout grants plan` on a table of many rows, as a process of its own: `node test/bench/plan.bench.ts [rows]`. Documents of a hundred
@@ -36,26 +37,17 @@ spec:
 `
 }
 
+function* rowsOfDocuments(count: number): Generator<UnsignedRow> {
+  for (let number = 0; number < count; number += 1) yield* rowsOf(document(number, false), 'bench')
+}
+
 async function main(): Promise<void> {
   const count = Math.ceil(ROWS / (PRINCIPALS * SUBJECTS))
   const emulator = await startOwnEmulator()
   const directory = await mkdtemp(path.join(tmpdir(), 'callout-plan-bench-'))
   try {
     await using database = await createTestDatabase(emulator.host)
-    const admin = createPolicyAdmin({
-      database: database.database,
-      clock: systemClock,
-      newId: () => crypto.randomUUID(),
-    })
-    for (let start = 0; start < count; start += 1) {
-      const some = Array.from({ length: 1 }, (_, index) => document(start + index, false))
-      const rows = rowsOf(some.join(''), 'bench')
-      const changes = rows.map(
-        ({ kind, row }) => ({ kind, after: { ...row, reason: 'bench', createdBy: 'bench' } }) as never,
-      )
-      await admin.edit({ changes, source: 'plan', actor: 'bench', reason: 'bench' })
-      if (start % 150 === 0) process.stderr.write(`filled ${start * PRINCIPALS * SUBJECTS} rows\n`)
-    }
+    await insertPolicy(database.database, rowsOfDocuments(count))
     const documents = path.join(directory, 'grants')
     await mkdir(documents)
     for (let start = 0; start < count; start += DOCUMENTS_PER_FILE) {
@@ -68,8 +60,10 @@ async function main(): Promise<void> {
     await writeFile(config, configWith({ 'store.url': `spanner://${database.name}` }))
     const plan = path.join(directory, 'plan.json')
     const argv = ['grants', 'plan', documents, '--scope', 'bench', '--prune', '--no-sessions', '--out', plan]
+    const [date, machine, commit] = [new Date().toISOString(), await describeMachine(), await describeCommit()]
     const measured = await callout([...argv, '--config', config], emulator.host)
-    process.stdout.write(`${JSON.stringify({ rows: count * PRINCIPALS * SUBJECTS, ...measured }, undefined, 2)}\n`)
+    const report = { date, commit, machine, rows: count * PRINCIPALS * SUBJECTS, ...measured }
+    process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
   } finally {
     await emulator.stop()
     await rm(directory, { recursive: true, force: true })
