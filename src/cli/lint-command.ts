@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts'
-import { lintRows, type Finding, type LintContext, type LintedRow } from '../core/lint.ts'
+import { Linter, type Finding, type LintContext, type LintedRow } from '../core/lint.ts'
 import { nameOfRow, POLICY_KINDS } from '../core/policy-row.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { scanPolicy } from '../service/policy-scan.ts'
@@ -46,20 +46,21 @@ async function lintDocuments(configFile: string, names: readonly string[], io: C
   const rows = documents.flatMap(({ at, rows: compiled }) =>
     compiled.map(({ wanted, path }) => ({ at: `${at}: ${path}`, row: wanted })),
   )
-  return lintRows(rows, contextOf(config))
+  const linter = new Linter(contextOf(config))
+  return [...linter.see(rows), ...linter.finish()]
 }
 
 async function lintDatabase(configFile: string, io: CliIo): Promise<Finding[]> {
   await using store = await openKnownStore(configFile, io)
-  const context = contextOf(store.config)
+  const linter = new Linter(contextOf(store.config))
   const findings: Finding[] = []
   const progress = reportProgress(io, clock, 'rows looked at')
   let looked = 0
   for await (const rows of rowsByHolder(policyAdminOf(store))) {
-    findings.push(...lintRows(rows, context))
+    findings.push(...linter.see(rows))
     progress((looked += rows.length))
   }
-  return findings
+  return [...findings, ...linter.finish()]
 }
 
 /** All grants of a principal together; rows come in the order of their keys, so no more than one principal is held. */

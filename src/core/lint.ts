@@ -1,4 +1,5 @@
-import type { ValidityWindow } from './grant.ts'
+import { ClosedSubscriptions } from './closed-subscriptions.ts'
+import { alwaysHoldsWith, type LintedGrant } from './linted-grant.ts'
 import type { UnsignedRow, UnsignedTables } from './policy-row.ts'
 import { parsePrincipal } from './principal.ts'
 import { canonicalJson } from './same-row.ts'
@@ -16,6 +17,7 @@ export const LINT_RULES = {
   duplicate: 'says the same as another row',
   shadowed: 'allows nothing that another row does not allow as well',
   unreachable: 'allows nothing, because a denial covers it',
+  closed: 'lies below a last * of another subscription of the same principal, which closes it',
 } as const
 export type LintRule = keyof typeof LINT_RULES
 
@@ -42,17 +44,42 @@ export interface LintContext {
 
 const BUILT_IN_VARIABLES = ['subject', 'issuer', 'client_id']
 
-/**
- * Looks at rows one by one and at the grants of each principal against one another. All grants of a principal have to be among the
- * rows, but principals may come in parts.
- */
-export function lintRows(rows: readonly LintedRow[], context: LintContext): Finding[] {
-  const grants = rows.flatMap(({ at, row }) => (row.kind === 'grant' ? [{ at, grant: row.row }] : []))
-  const groups = Map.groupBy(grants, ({ grant }) => canonicalJson([grant.principal, grant.account, grant.action]))
-  return [
-    ...rows.flatMap((linted) => findingsOfRow(linted, context)),
-    ...[...groups.values()].flatMap((group) => findingsOfGroup(group)),
-  ]
+/** Looks at rows one by one, and at the grants of each principal against one another. */
+export class Linter {
+  readonly #context: LintContext
+  readonly #closed = new ClosedSubscriptions()
+
+  constructor(context: LintContext) {
+    this.#context = context
+  }
+
+  /** What is wrong with these rows. All grants of a principal have to be among them, but principals may come in parts. */
+  see(rows: readonly LintedRow[]): Finding[] {
+    const grants = rows.flatMap(({ at, row }) => (row.kind === 'grant' ? [{ at, grant: row.row }] : []))
+    for (const linted of grants) if (!this.#hasEnded(linted.grant.validUntilMs)) this.#closed.seeGrant(linted)
+    for (const { row } of rows)
+      if (row.kind === 'binding' && !this.#hasEnded(row.row.validUntilMs)) this.#closed.seeBinding(row.row)
+    const groups = Map.groupBy(grants, ({ grant }) => canonicalJson([grant.principal, grant.account, grant.action]))
+    return [
+      ...rows.flatMap((linted) => findingsOfRow(linted, this.#context)),
+      ...[...groups.values()].flatMap((group) => findingsOfGroup(group)),
+    ]
+  }
+
+  /** What is wrong between rows of different principals, once all were seen. */
+  finish(): Finding[] {
+    return Array.from(this.#closed.find(), ({ closed, subject, by, bySubject, guard, isWhole, principal }) => {
+      const has = principal === closed.grant.principal && principal === by.grant.principal ? '' : ` for ${principal}`
+      const message =
+        `${subject} is closed${isWhole ? '' : ' in part'}${has}, as ${by.at} allows ${bySubject} and ${guard} is denied with that; ` +
+        `grant ${guard} as well, or name there what the last * stands for`
+      return { level: 'warning', rule: 'closed', at: closed.at, field: 'subject', message }
+    })
+  }
+
+  #hasEnded(endMs: number | undefined): boolean {
+    return endMs !== undefined && endMs <= this.#context.nowMs
+  }
 }
 
 function findingsOfRow({ at, row: unsigned }: LintedRow, context: LintContext): Finding[] {
@@ -109,11 +136,6 @@ function findingsOfGrant(
   return findings
 }
 
-interface LintedGrant {
-  readonly at: string
-  readonly grant: UnsignedTables['grant']
-}
-
 /** The grants of one principal for one action in one account. */
 function findingsOfGroup(group: readonly LintedGrant[]): Finding[] {
   const findings: Finding[] = []
@@ -152,19 +174,6 @@ function finding(level: Finding['level'], rule: LintRule, { at, grant }: LintedG
 function meaningOf({ grant }: LintedGrant): string {
   const { effect, subject, queue, response, condition, validFromMs, validUntilMs } = grant
   return canonicalJson({ effect, subject, queue, response, condition, validFromMs, validUntilMs })
-}
-
-/** Whether `wide` holds for every connection, at any time and in any queue group for which `narrow` does. */
-function alwaysHoldsWith({ grant: wide }: LintedGrant, { grant: narrow }: LintedGrant): boolean {
-  const isOfQueue = wide.queue === undefined || wide.queue === narrow.queue
-  const isOfConnection =
-    wide.condition === undefined || canonicalJson(wide.condition) === canonicalJson(narrow.condition ?? null)
-  return isOfQueue && isOfConnection && holdsLonger(wide, narrow)
-}
-
-function holdsLonger(wide: ValidityWindow, narrow: ValidityWindow): boolean {
-  const startsBefore = (wide.validFromMs ?? -Infinity) <= (narrow.validFromMs ?? -Infinity)
-  return startsBefore && (wide.validUntilMs ?? Infinity) >= (narrow.validUntilMs ?? Infinity)
 }
 
 function allowsAnswersOf({ grant: wide }: LintedGrant, { grant: narrow }: LintedGrant): boolean {

@@ -65,13 +65,18 @@ function compileSide(grants: readonly ExpandedGrant[], action: Action): SubjectP
  */
 function subscriptionGuards(grants: readonly ExpandedGrant[]): string[] {
   const allows = grants.filter(({ action, effect }) => action === 'subscribe' && effect === 'allow')
-  const below = allows.filter(({ subject }) => /(?:^|\.)\*$/.test(subject)).map(({ subject }) => `${subject}.>`)
+  const below = allows.flatMap(({ subject }) => guardOf(subject) ?? [])
   if (below.length === 0) return []
   const open = new SubjectIndex<true>()
   for (const { subject, queue } of allows) {
     if (queue === undefined && subject.endsWith('>')) open.add(patternOf(subject), true)
   }
   return below.filter((subject) => open.covering(patternOf(subject)).next().done === true)
+}
+
+/** What is denied because of an allowed subscription, unless it is allowed as a whole; undefined when nothing is. */
+export function guardOf(subject: string): string | undefined {
+  return /(?:^|\.)\*$/.test(subject) ? `${subject}.>` : undefined
 }
 
 function patternOf(subject: string): SubjectPattern {

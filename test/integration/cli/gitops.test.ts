@@ -275,4 +275,22 @@ suite('grants lint', () => {
       /error +issuer_unknown +grant user:other:eve x +principal +no issuer of the configuration has the id other\n/,
     )
   })
+
+  test('holds the rows of a person against those of the roles of that person', async () => {
+    await using here = await stand()
+    const row = { account: 'APP', effect: 'allow', action: 'subscribe', reason: 'x', createdBy: 'eve' } as const
+    const own = { ...row, id: 'own', principal: 'user:corp:alice', subject: 'orders.*.items' }
+    await here.admin.edit(
+      adding('grant', own, { ...row, id: 'of-role', principal: 'role:reader', subject: 'orders.*' }),
+    )
+    await here.admin.edit(
+      adding('binding', { member: 'user:corp:alice', role: 'role:reader', reason: 'x', createdBy: 'y' }),
+    )
+    const { exitCode, stdout } = await here.callout('grants', 'lint', '--database')
+    assert.equal(exitCode, 0)
+    assert.match(
+      stdout,
+      /warning +closed +grant user:corp:alice own +subject +orders\.\*\.items is closed for user:corp:alice, as grant role:reader of-role /,
+    )
+  })
 })

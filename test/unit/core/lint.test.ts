@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { lintRows, type LintedRow } from '../../../src/core/lint.ts'
+import { Linter, type Finding, type LintedRow } from '../../../src/core/lint.ts'
 import type { UnsignedTables } from '../../../src/core/policy-row.ts'
 import { aGrant, NOW_MS } from '../../support/builders.ts'
 
@@ -20,8 +20,13 @@ function grants(...changes: Partial<UnsignedTables['grant']>[]): LintedRow[] {
   }))
 }
 
+function lintRows(rows: readonly LintedRow[]): Finding[] {
+  const linter = new Linter(CONTEXT)
+  return [...linter.see(rows), ...linter.finish()]
+}
+
 function found(rows: readonly LintedRow[]): string[] {
-  return lintRows(rows, CONTEXT).map(({ level, rule, at, field }) => `${level} ${rule} ${at} ${field}`)
+  return lintRows(rows).map(({ level, rule, at, field }) => `${level} ${rule} ${at} ${field}`)
 }
 
 suite('lint', () => {
@@ -50,7 +55,7 @@ suite('lint', () => {
   })
 
   test('says of a denial that cannot be applied that it refuses the client', () => {
-    const [finding] = lintRows(grants({ effect: 'deny', subject: '{{plant}}.x' }), CONTEXT)
+    const [finding] = lintRows(grants({ effect: 'deny', subject: '{{plant}}.x' }))
     assert.match(finding?.message ?? '', /refuses the client altogether$/)
   })
 
