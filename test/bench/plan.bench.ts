@@ -5,9 +5,9 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { UnsignedRow } from '../../src/core/policy-row.ts'
 import { rowsOf } from '../support/documents.ts'
+import { insertPolicy } from '../support/insert-policy.ts'
 import { createTestDatabase, startOwnEmulator } from '../support/spanner.ts'
 import { configWith } from '../unit/config/config-text.ts'
-import { insertPolicy } from './insert-policy.ts'
 import { describeCommit, describeMachine } from './machine.ts'
 
 /**
