@@ -37,15 +37,12 @@ export class PolicyOverlay {
     this.touchedRoles = roles
   }
 
-  /** Roles that these keys get by the plan; their grants have to be in the policy that `after` is given. */
+  /** Roles that these keys get by the plan; their grants and settings have to be in the policy that `after` is given. */
   rolesGiven(keys: Iterable<string>): string[] {
     return [...keys].flatMap((key) => this.#rows('binding', key).map(({ role }) => role))
   }
 
-  /**
-   * What the policy of somebody with these keys would be after the plan. The settings of a role that comes to them by the plan count
-   * only if the plan changes them too: a reader of policy does not bring those of a role that nobody of them has.
-   */
+  /** What the policy of somebody with these keys would be after the plan. */
   after(policy: Policy, keys: readonly string[]): Policy {
     const isLeft =
       (kind: PolicyKind) =>

@@ -115,12 +115,12 @@ function indexRows(policy: Policy): IndexedPolicy {
 function rowsOf(asked: readonly string[], rows: IndexedPolicy): Policy {
   const keys = [...new Set(asked)]
   const bindings = keys.flatMap((key) => rows.bindings.get(key) ?? [])
-  const roles = new Set(bindings.map((binding) => binding.role))
+  const holders = [...new Set([...keys, ...bindings.map((binding) => binding.role)])]
   return {
-    grants: [...keys, ...roles].flatMap((key) => rows.grants.get(key) ?? []),
+    grants: holders.flatMap((key) => rows.grants.get(key) ?? []),
     bindings,
     locks: keys.flatMap((key) => rows.locks.get(key) ?? []),
-    roles: [...roles].flatMap((role) => rows.roles.get(role) ?? []),
+    roles: holders.flatMap((key) => rows.roles.get(key) ?? []),
     readTimestamp: rows.readTimestamp,
   }
 }

@@ -59,8 +59,8 @@ export interface ConnectionFacts {
 
 /**
  * Reads what the store says under some keys at one timestamp not older than the call: the locks on them and, of those that are
- * principals, grants, role bindings, and the grants and settings of the bound roles (whatever the window of the binding). Keys are
- * principals and the other targets of locks (`lockKeys`).
+ * principals, grants, role bindings, and the grants and settings of the bound roles (whatever the window of the binding) and of those
+ * that are keys themselves. Keys are principals and the other targets of locks (`lockKeys`).
  * Rows are returned as stored, unparsed subjects included. Duplicate and unknown keys are fine.
  * Throws `CalloutError('ERR_GRANTS_UNAVAILABLE')` when the store did not answer before the deadline, and
  * `ERR_STORE_REFUSED` when it did but the rows cannot be used (too many, or of an unexpected shape).

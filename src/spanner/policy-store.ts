@@ -66,7 +66,8 @@ async function readPolicy(
   }
   const bound = await rows(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, principals, 'strong')
   const bindings = bound.rows.map(decodeRoleBinding)
-  const held = new Set(bindings.map((binding) => binding.role))
+  const asRole = [...principals].filter((principal) => principal.startsWith('role:'))
+  const held = new Set([...bindings.map((binding) => binding.role), ...asRole])
   const [locks, grants, roles] = await Promise.all([
     rows(LOCKS, LOCK_COLUMNS, asked, bound.readTimestamp),
     rows(GRANTS, GRANT_COLUMNS, principals.union(held), bound.readTimestamp),

@@ -133,6 +133,14 @@ function readContract(empty: () => Promise<PolicyStoreUnderTest>): void {
     )
   })
 
+  test('returns grants and settings of the roles that are asked for themselves', async () => {
+    const { reader, admin } = await empty()
+    await admin.edit(adding('grant', aNewGrant({ principal: 'role:reader' })))
+    await admin.edit(adding('role', { role: 'role:reader', sessionMaxMs: 90_000, ...ORIGIN }))
+    const { grants, roles } = await reader.read(['user:corp:alice', 'role:reader'], soon())
+    assert.deepEqual([grants.length, roles], [1, [{ role: 'role:reader', sessionMaxMs: 90_000 }]])
+  })
+
   test('returns a grant of an action on a resource as it was added', async () => {
     const { reader, admin } = await empty()
     const grants = [

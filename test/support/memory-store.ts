@@ -43,7 +43,7 @@ export class MemoryPolicyStore implements PolicyReader, PolicyAdmin {
         .filter(({ principal }) => asked.has(principal) || held.has(principal))
         .map(({ forced: _forced, ...grant }) => withoutNotes(grant)),
       roles: this.#all('role')
-        .filter(({ role }) => held.has(role))
+        .filter(({ role }) => held.has(role) || asked.has(role))
         .map(({ description: _description, ...role }) => withoutNotes(role)),
       readTimestamp: this.#timestamp(),
     }

@@ -103,6 +103,18 @@ suite('a session', () => {
     assert.deepEqual(unbound.effects, [{ kind: 'narrowed', lost: ['publish read'], gained: [] }])
   })
 
+  test('gets the session maximum of a role with its binding, whether the plan describes the role or it was there', async () => {
+    const binding: PlannedChange = { kind: 'binding', after: { member: 'user:corp:alice', role: 'role:reader' } }
+    const short = { role: 'role:reader', sessionMaxMs: 600_000 }
+    const planned = await effectsOf(async () => [{ kind: 'role', after: short }, binding])
+    const present = await effectsOf(async ({ store }) => {
+      await store.edit(adding('role', { ...short, ...ORIGIN }))
+      return [binding]
+    })
+    for (const { effects } of [planned, present])
+      assert.deepEqual(effects, [{ kind: 'narrowed', lost: ['3000s of its length'], gained: ['publish read'] }])
+  })
+
   test('is touched by the grants of a role that it has', async () => {
     const { effects } = await effectsOf(async ({ store }) => {
       await store.edit(adding('binding', { member: 'user:corp:alice', role: 'role:reader', ...ORIGIN }))

@@ -43,6 +43,23 @@ suite('a shared read of grants', () => {
     assert.deepEqual([alice.bindings.length, bob.bindings.length], [0, 1])
   })
 
+  test('brings the rows of a role that is asked for itself once, whoever else has it', async () => {
+    const roles = [{ role: 'role:reader', sessionMaxMs: 90_000 }]
+    const { reader } = aReader(() => Promise.resolve({ ...ALL, roles }))
+    const [alice, bob] = await Promise.all([
+      reader.read(['user:corp:alice', 'role:reader'], 1000),
+      reader.read(['user:corp:bob', 'role:reader'], 1000),
+    ])
+    assert.deepEqual(
+      [ids(alice), ids(bob)],
+      [
+        ['a', 'r'],
+        ['b', 'r'],
+      ],
+    )
+    assert.deepEqual([alice.roles, bob.roles], [roles, roles])
+  })
+
   test('of persons in many groups takes several reads', async () => {
     const sizes: number[] = []
     const { reader } = aReader((principals) => {
