@@ -7,7 +7,7 @@ import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import type { HistoryEntry } from '../../../src/service/history.ts'
 import { entriesOf, insertGrantSql, policyTables, startHistoryWriter } from '../../support/history.ts'
 import type { PolicyTables, TestMember } from '../../support/history.ts'
-import { createTestDatabase, startOwnEmulator } from '../../support/spanner.ts'
+import { createTestDatabase, startOwnEmulator, until } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
 import { callout as runCallout, type CommandResult } from '../../unit/cli/recorded-io.ts'
 import { configWith } from '../../unit/config/config-text.ts'
@@ -23,7 +23,9 @@ before(async () => {
   connection = await createTestDatabase(emulator.host)
   tables = policyTables(connection)
   member = startHistoryWriter(emulator.host, connection.name)
-  await writeFile(join(dir, 'callout.yaml'), configWith({ 'store.url': `spanner://${connection.name}` }))
+  const store = { 'store.url': `spanner://${connection.name}` }
+  await writeFile(join(dir, 'callout.yaml'), configWith(store))
+  await writeFile(join(dir, 'two.yaml'), configWith({ ...store, grants: { approval: 'two_persons' } }))
 })
 after(async () => {
   await member?.[Symbol.asyncDispose]()
@@ -140,3 +142,39 @@ test('revert of an edit that is not there exits with 3, and of none with 2', asy
   const none = await callout('revert', ...WHY)
   assert.equal(none.exitCode, 2)
 })
+
+test('revert changes nothing on the word of one person where two are asked for, and says what to do', async () => {
+  const { id, editId = '' } = await added('a.seven')
+  const { exitCode, stdout, stderr } = await callout('revert', editId, ...WHY, '--config', join(dir, 'two.yaml'))
+  assert.deepEqual([exitCode, stdout], [1, ''])
+  assert.match(stderr, /somebody else has to approve this .*"callout grants propose"/)
+  assert.ok((await tables.admin.findGrant(id)) !== undefined)
+})
+
+test('revert brings back a lock on the word of one person, as one may add a lock, and takes none away', async () => {
+  const lock = { id: 'l1', target: 'user:corp:mallory', reason: 'INC-7', createdBy: 'ann' }
+  const author = { source: 'command', actor: 'ann', reason: 'INC-7' } as const
+  await tables.admin.edit({ ...author, changes: [{ kind: 'lock', after: lock }] })
+  const stored = await tables.admin.findLock('l1')
+  assert.ok(stored)
+  await tables.admin.edit({ ...author, changes: [{ kind: 'lock', before: stored }] })
+  const [removal, addition] = await lockEntries(2)
+  const two = ['--config', join(dir, 'two.yaml')]
+  const back = await callout('revert', removal?.editId ?? '', ...WHY, ...two)
+  assert.equal(back.exitCode, 0, back.stderr)
+  assert.equal((await tables.admin.findLock('l1'))?.createdBy, 'eve')
+  const [again] = await lockEntries(3)
+  assert.equal((await callout('revert', again?.editId ?? '', ...WHY, ...two)).exitCode, 1)
+  assert.equal((await callout('revert', addition?.editId ?? '', ...WHY, ...two)).exitCode, 3)
+  assert.ok(await tables.admin.findLock('l1'))
+})
+
+/** The entries of the lock on mallory once there are so many, newest first. */
+async function lockEntries(count: number): Promise<readonly HistoryEntry[]> {
+  let entries: readonly HistoryEntry[] = []
+  await until(`the lock has ${count} entries`, 5000, async () => {
+    entries = await tables.history.list({ principal: 'user:corp:mallory' }, 10)
+    return entries.length >= count
+  })
+  return entries
+}
