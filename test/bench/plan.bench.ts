@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { UnsignedRow } from '../../src/core/policy-row.ts'
+import type { SpannerEmulator } from '../../src/dev/spanner-emulator.ts'
 import { rowsOf } from '../support/documents.ts'
 import { insertPolicy } from '../support/insert-policy.ts'
 import { createTestDatabase, startOwnEmulator } from '../support/spanner.ts'
 import { configWith } from '../unit/config/config-text.ts'
+import { figure } from './figure.ts'
 import { describeCommit, describeMachine } from './machine.ts'
+import { processUsage } from './process-usage.ts'
+import type { ProcessUsage } from './process-usage.ts'
 
 /**
  * `callout grants plan` on a table of many rows, as a process of its own: `node test/bench/plan.bench.ts [rows]`. Documents of a hundred
@@ -61,7 +65,7 @@ async function main(): Promise<void> {
     const plan = path.join(directory, 'plan.json')
     const argv = ['grants', 'plan', documents, '--scope', 'bench', '--prune', '--no-sessions', '--out', plan]
     const [date, machine, commit] = [new Date().toISOString(), await describeMachine(), await describeCommit()]
-    const measured = await callout([...argv, '--config', config], emulator.host)
+    const measured = await callout([...argv, '--config', config], emulator)
     const report = { date, commit, machine, rows: count * PRINCIPALS * SUBJECTS, ...measured }
     process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
   } finally {
@@ -70,23 +74,28 @@ async function main(): Promise<void> {
   }
 }
 
-async function callout(argv: readonly string[], host: string) {
+async function callout(argv: readonly string[], emulator: SpannerEmulator) {
   const since = performance.now()
-  const env = { ...process.env, SPANNER_EMULATOR_HOST: host }
+  const env = { ...process.env, SPANNER_EMULATOR_HOST: emulator.host }
   const child = spawn(process.execPath, ['src/main.ts', ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let peakKib = 0
+  let plan: ProcessUsage | undefined
+  const emulatorBefore = await processUsage(emulator.pid)
   const sampling = setInterval(() => {
-    readFile(`/proc/${child.pid}/status`, 'utf8').then(
-      (status) => (peakKib = Math.max(peakKib, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0))),
+    processUsage(child.pid).then(
+      // A process that is ending has no memory any more.
+      (usage) => (plan = usage !== undefined && usage.rssPeakMiB > 0 ? usage : plan),
       () => {},
     )
   }, SAMPLE_MS)
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
   clearInterval(sampling)
+  const seconds = (performance.now() - since) / 1000
+  const emulatorMs = ((await processUsage(emulator.pid))?.cpuMs ?? 0) - (emulatorBefore?.cpuMs ?? 0)
   const exitCode = child.exitCode ?? (await new Promise<number | null>((resolve) => child.once('exit', resolve)))
   return {
-    seconds: Number(((performance.now() - since) / 1000).toFixed(1)),
-    peakMib: Math.round(peakKib / 1024),
+    seconds: figure(seconds, 's'),
+    processorTime: { plan: figure((plan?.cpuMs ?? 0) / 1000, 's'), emulator: figure(emulatorMs / 1000, 's') },
+    peak: figure(plan?.rssPeakMiB ?? 0, 'MiB'),
     exitCode,
     summary: /^Rows: .*$/m.exec(stdout)?.[0],
     progressLines: stderr.split('\n').length - 1,
