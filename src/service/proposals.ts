@@ -5,9 +5,9 @@ import type { PolicyEdit } from './ports.ts'
 
 /**
  * A proposal is applied in one transaction, so that it is applied exactly and once, or not at all. So many changes take the emulator
- * 6 s of the 60 that a command waits, and twice as many four times as long.
+ * 4 s of the 60 that a command waits, twice as many four times as long, and a busy machine takes its part.
  */
-export const CHANGES_PER_PROPOSAL_MAX = 400
+export const CHANGES_PER_PROPOSAL_MAX = 300
 
 export const PROPOSAL_STATES = ['open', 'applied', 'rejected'] as const
 export type ProposalState = (typeof PROPOSAL_STATES)[number]

@@ -96,7 +96,7 @@ suite('grants under two persons', () => {
     await here.callout('grants', 'plan', file, '--scope', 'team', '--out', here.path('plan.json'))
     const { exitCode, stderr } = await here.callout('grants', 'propose', here.path('plan.json'), ...EDIT)
     assert.equal(exitCode, 2)
-    assert.match(stderr, /the plan has 401 changes, and at most 400 can be approved at once: plan a part /)
+    assert.match(stderr, /the plan has 301 changes, and at most 300 can be approved at once: plan a part /)
     assert.equal((await here.callout('grants', 'proposals')).stdout.split('\n').length, 2)
   })
 

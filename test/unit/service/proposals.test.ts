@@ -32,7 +32,7 @@ suite('a proposal', () => {
 
   test('of more changes is neither kept nor, where it was kept all the same, applied', async () => {
     const plan = planOf(CHANGES_PER_PROPOSAL_MAX + 1)
-    assert.match(problemOfProposal(plan) ?? '', /^the plan has 401 changes, /)
-    await assert.rejects(editsOf(plan), { code: 'ERR_STORE_REFUSED', message: /^the plan has 401 changes, / })
+    assert.match(problemOfProposal(plan) ?? '', /^the plan has 301 changes, /)
+    await assert.rejects(editsOf(plan), { code: 'ERR_STORE_REFUSED', message: /^the plan has 301 changes, / })
   })
 })
