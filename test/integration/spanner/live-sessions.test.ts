@@ -5,13 +5,12 @@ import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { affectedSessions } from '../../../src/service/affected-sessions.ts'
 import { systemClock } from '../../../src/service/clock.ts'
 import type { LiveSessions, LiveSessionsQuery } from '../../../src/service/ports.ts'
-import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
 import { createLiveSessions } from '../../../src/spanner/live-sessions.ts'
 import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { aDeny, anAllow, anEntry, anId, aNewGrant } from '../../contract/stored-rows.ts'
 import { aGrant, NOW_MS, NOW_SECONDS, sessionRules } from '../../support/builders.ts'
 import { insertPolicy } from '../../support/insert-policy.ts'
-import { createTestDatabase, inMs, startOwnEmulator, type TestDatabase } from '../../support/spanner.ts'
+import { createTestDatabase, inMs, openDecisionLog, startOwnEmulator, type TestDatabase } from '../../support/spanner.ts'
 
 /** Two pages of a hundred, and a part of a third. */
 const SESSIONS = 230
@@ -46,7 +45,7 @@ before(async () => {
     sessionOf(CAROL, 1, { decidedAtMs: NOW_MS - HOUR_MS - 1 }),
     anEntry(aDeny({ decidedAtMs: NOW_MS }), { principal: CAROL }),
   ]
-  const log = createDecisionLog(connection.database)
+  const log = openDecisionLog(connection.database)
   for (let start = 0; start < entries.length; start += ROWS_AT_ONCE)
     await log.append(entries.slice(start, start + ROWS_AT_ONCE), inMs(30_000))
 })
