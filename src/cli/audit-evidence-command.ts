@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { createInterface } from 'node:readline'
+import { isDecisionId } from '../core/decision-id.ts'
 import { FINDINGS, type Finding } from '../core/verify-chain.ts'
 import { openCheckpoint } from '../evidence/checkpoint-note.ts'
 import { generateSignerKey, isNoteKeyName, parseSignerKey, parseVerifierKey } from '../evidence/note-key.ts'
@@ -21,7 +22,6 @@ import { openKnownStore, type Store } from './store.ts'
 /** What scripts and alarms look for; 2 is also that of wrong usage, which is no less a reason to look. */
 const EXIT_TAMPERED = 2
 const LINE_CHARACTERS_MAX = 2 * 1024 * 1024
-const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 export interface AuditKeyOptions {
   readonly name: string
@@ -102,7 +102,7 @@ function writeSummary(io: CliIo, verdict: Verdict, fromMs: number, toMs: number)
 
 /** `callout audit prove`: the decision, and what leads from it to a signature. */
 export async function prove(configFile: string, decisionId: string, options: KeyChoice, io: CliIo): Promise<number> {
-  if (!DECISION_ID.test(decisionId)) throw usageFailure('the id of a decision is a UUID, as a refusal tells it')
+  if (!isDecisionId(decisionId)) throw usageFailure('the id of a decision is a UUID, as a refusal tells it')
   await using store = await openKnownStore(configFile, io)
   const key = await verifierKey(store, options)
   if (key === undefined) throw usageFailure('a proof needs --verifier-key, or audit.checkpoints.key_file')

@@ -1,4 +1,3 @@
-import { parsePrincipal } from '../core/principal.ts'
 import { policyKey } from '../core/policy-row.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import type { HistoryEntry, HistoryReader, HistoryReach } from '../service/history.ts'
@@ -16,7 +15,7 @@ import { formatInstant, parsePast } from './instant.ts'
 import { CommandFailure, EXIT, usageFailure, type CliIo } from './io.ts'
 import type { OutputFormat } from './output.ts'
 import { openKnownStore } from './store.ts'
-import { visible } from './visible.ts'
+import { limitOf, requirePrincipal } from './option-values.ts'
 
 /** More than a person reads. */
 const LIMIT_MAX = 10_000
@@ -43,7 +42,7 @@ export async function showHistory(
 ): Promise<number> {
   const { principal, grant: grantId, since, until } = options
   const nowMs = clock.nowMs()
-  const limit = limitOf(options.limit)
+  const limit = limitOf(options.limit, LIMIT_MAX)
   if (principal !== undefined) requirePrincipal(principal, '--principal')
   const role = options.role === undefined ? undefined : `role:${options.role.replace(/^role:/, '')}`
   const filter = {
@@ -160,15 +159,4 @@ function writeReach(io: CliIo, { recordedUntil, lagMs }: HistoryReach): void {
   io.stderr.write(
     'callout: warning: later changes are not: "callout serve" writes the history, and none seems to run\n',
   )
-}
-
-function requirePrincipal(principal: string, option: string): void {
-  const parsed = parsePrincipal(principal)
-  if ('problem' in parsed) throw usageFailure(`${option} ${JSON.stringify(visible(principal))}: ${parsed.problem}`)
-}
-
-function limitOf(text: string): number {
-  const limit = Number(text)
-  if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return limit
-  throw usageFailure(`--limit must be a number from 1 to ${LIMIT_MAX}`)
 }

@@ -1,12 +1,15 @@
 import { Document, visit } from 'yaml'
 import { csvLine } from './csv.ts'
 import type { CliIo } from './io.ts'
-import { writeTable } from './table.ts'
+import { openTable } from './table.ts'
 import { hasHidden, withHiddenAs } from './visible.ts'
 
 /** What `--output` takes: `table` for people, the others for programs. */
 export const OUTPUT_FORMATS = ['table', 'json', 'jsonl', 'yaml', 'csv'] as const
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number]
+/** Those that can be written while the records still come. */
+export const STREAM_FORMATS = ['table', 'jsonl', 'csv'] as const satisfies readonly OutputFormat[]
+export type StreamFormat = (typeof STREAM_FORMATS)[number]
 
 /** A column of a table and of CSV. */
 export interface Column<Item> {
@@ -33,24 +36,42 @@ export interface Output<Item extends object> {
  */
 export function writeOutput<Item extends object>(io: CliIo, format: OutputFormat, output: Output<Item>): void {
   const { columns, records, document = records, text } = output
-  const cellsOf = (record: Item): string[] => columns.map(({ cell }) => cell(record))
-  const headings = columns.map(({ heading }) => heading)
   switch (format) {
-    case 'table':
-      if (text === undefined) writeTable(io, headings, records.map(cellsOf))
-      else io.stdout.write(text)
-      return
     case 'json':
       io.stdout.write(`${json(document, 2)}\n`)
-      return
-    case 'jsonl':
-      for (const record of records) io.stdout.write(`${json(record)}\n`)
       return
     case 'yaml':
       io.stdout.write(yamlText(document))
       return
+    case 'table':
+    case 'jsonl':
     case 'csv':
-      for (const cells of [headings, ...records.map(cellsOf)]) io.stdout.write(csvLine(cells))
+      if (format === 'table' && text !== undefined) io.stdout.write(text)
+      else openOutput(io, format, columns)(records)
+  }
+}
+
+/** Writes records as they come, safe as `writeOutput` does. Headings come with the first call. */
+export function openOutput<Item extends object>(
+  io: CliIo,
+  format: StreamFormat,
+  columns: readonly Column<Item>[],
+): (records: readonly Item[]) => void {
+  const cellsOf = (record: Item): string[] => columns.map(({ cell }) => cell(record))
+  const headings = columns.map(({ heading }) => heading)
+  if (format === 'jsonl')
+    return (records) => {
+      for (const record of records) io.stdout.write(`${json(record)}\n`)
+    }
+  const write = format === 'table' ? openTable(io, headings) : openCsv(io, headings)
+  return (records) => write(records.map(cellsOf))
+}
+
+function openCsv(io: CliIo, headings: readonly string[]): (rows: readonly (readonly string[])[]) => void {
+  let heading = [headings]
+  return (rows) => {
+    for (const cells of [...heading, ...rows]) io.stdout.write(csvLine(cells))
+    heading = []
   }
 }
 

@@ -10,18 +10,29 @@ const GAP = '  '
  * terminal gets one line a row and no control character. Bold headings only on a terminal and without `NO_COLOR`.
  */
 export function writeTable(io: CliIo, columns: readonly string[], rows: readonly (readonly string[])[]): void {
-  const cells = rows.map((row) => row.map(visible))
-  const widths = columns.map((heading, index) =>
-    Math.max(heading.length, ...cells.map((row) => lengthOf(row[index] ?? ''))),
-  )
+  openTable(io, columns)(rows)
+}
+
+/** The same for rows that come little by little: columns grow wider where later rows need it. The headings come with the first rows. */
+export function openTable(io: CliIo, columns: readonly string[]): (rows: readonly (readonly string[])[]) => void {
+  const widths = columns.map(({ length }) => length)
+  let isHeaded = false
   const line = (row: readonly string[]): string =>
     widths
       .map((width, index) => padded(row[index] ?? '', width))
       .join(GAP)
       .trimEnd()
-  const heading = line(columns)
-  io.stdout.write(`${isStyled(io) ? `${BOLD}${heading}${PLAIN}` : heading}\n`)
-  for (const row of cells) io.stdout.write(`${line(row)}\n`)
+  return (rows) => {
+    const cells = rows.map((row) => row.map(visible))
+    for (const [index, width] of widths.entries())
+      widths[index] = Math.max(width, ...cells.map((row) => lengthOf(row[index] ?? '')))
+    if (!isHeaded) {
+      const heading = line(columns)
+      io.stdout.write(`${isStyled(io) ? `${BOLD}${heading}${PLAIN}` : heading}\n`)
+      isHeaded = true
+    }
+    for (const row of cells) io.stdout.write(`${line(row)}\n`)
+  }
 }
 
 function isStyled({ stdout, env }: CliIo): boolean {

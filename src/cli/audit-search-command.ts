@@ -1,0 +1,179 @@
+import { isDecisionId } from '../core/decision-id.ts'
+import type { AuditReads } from '../service/audit-reads.ts'
+import { systemClock as clock } from '../service/clock.ts'
+import { decodeCursor, encodeCursor } from '../service/decision-cursor.ts'
+import type { DecisionFilter } from '../service/decision-search.ts'
+import { tailDecisions } from '../service/decision-tail.ts'
+import { createAuditReads } from '../spanner/audit-reads.ts'
+import { createDecisionSearch } from '../spanner/decision-search.ts'
+import { createDecisionStatistics } from '../spanner/decision-statistics.ts'
+import { actorOf } from './actor.ts'
+import { filterOf, rangeOf, type AuditRange, type AuditSelection } from './audit-filter.ts'
+import { openDecisions, writeCounts, writeDecision, writeDecisions, writeReads } from './audit-output.ts'
+import { formatInstant, formatOptionalInstant } from './instant.ts'
+import { CommandFailure, EXIT, usageFailure, warn, type CliIo } from './io.ts'
+import { limitOf } from './option-values.ts'
+import type { OutputFormat, StreamFormat } from './output.ts'
+import { openKnownStore, type Store } from './store.ts'
+
+/** A row may have 100 KB. */
+const DECISIONS_MAX = 1000
+const READS_MAX = 10_000
+const COUNTED_MAX = 100_000_000
+const POLL_MS = 1000
+
+/** Of every command that reads the audit. */
+export interface ReaderOptions {
+  readonly actor?: string
+}
+
+export interface SearchOptions extends AuditSelection, ReaderOptions {
+  readonly limit: string
+  readonly cursor?: string
+}
+
+/** `callout audit search`: newest first. An empty page is no failure. */
+export async function searchAudit(
+  configFile: string,
+  options: SearchOptions & { readonly output: OutputFormat },
+  io: CliIo,
+): Promise<number> {
+  const filter = filterOf(options, clock.nowMs())
+  const limit = limitOf(options.limit, DECISIONS_MAX)
+  const after = options.cursor === undefined ? undefined : positionOf(options.cursor)
+  await using audit = await openAudit(configFile, options, io)
+  await audit.record('audit search', { ...queryOf(filter), limit, cursor: options.cursor })
+  const search = createDecisionSearch(audit.store)
+  const order = 'newest first'
+  const { records, end, hasMore } = await search.page({ filter, order, limit, ...(after !== undefined && { after }) })
+  const next = hasMore && end !== undefined ? encodeCursor({ order, after: end }) : undefined
+  writeDecisions(io, options.output, records, next)
+  if (records.length === 0) io.stderr.write(`callout: nothing since ${formatInstant(filter.sinceMs)}; see --since\n`)
+  return EXIT.ok
+}
+
+/** `callout audit show`: all that is stored of one decision. */
+export async function showDecision(
+  configFile: string,
+  id: string,
+  options: ReaderOptions & { readonly output: OutputFormat },
+  io: CliIo,
+): Promise<number> {
+  const decisionId = id.toLowerCase()
+  if (!isDecisionId(decisionId)) throw usageFailure('a decision id looks like 018bcfe5-6800-7000-8000-0123456789ab')
+  await using audit = await openAudit(configFile, options, io)
+  await audit.record('audit show', { id: decisionId })
+  const decision = await createDecisionSearch(audit.store).find(decisionId)
+  if (decision === undefined) throw new CommandFailure(EXIT.conflict, ['no decision has this id'])
+  writeDecision(io, options.output, decision)
+  return EXIT.ok
+}
+
+export interface TailOptions extends AuditSelection, ReaderOptions {
+  readonly limit: string
+  readonly follow?: boolean
+}
+
+/** `callout audit tail`: the newest decisions, the newest last, and with `--follow` those to come until the signal. */
+export async function tailAudit(
+  configFile: string,
+  options: TailOptions & { readonly output: StreamFormat },
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<number> {
+  const filter = filterOf(options, clock.nowMs())
+  const newest = limitOf(options.limit, DECISIONS_MAX)
+  const isFollowed = options.follow === true
+  await using audit = await openAudit(configFile, options, io)
+  await audit.record('audit tail', { ...queryOf(filter), limit: newest, follow: isFollowed })
+  const write = openDecisions(io, options.output)
+  const search = createDecisionSearch(audit.store)
+  const pause = (): Promise<void> => waitOrEnd(POLL_MS, signal)
+  for await (const decisions of tailDecisions({ search, filter, newest, pause, ...(isFollowed && { signal }) }))
+    write(decisions)
+  return EXIT.ok
+}
+
+export interface StatsOptions extends AuditRange, ReaderOptions {
+  readonly limit: string
+}
+
+/** `callout audit stats`: how many decisions of each kind there were. */
+export async function countAudit(
+  configFile: string,
+  options: StatsOptions & { readonly output: OutputFormat },
+  io: CliIo,
+): Promise<number> {
+  const range = rangeOf(options, clock.nowMs())
+  const limit = limitOf(options.limit, COUNTED_MAX)
+  await using audit = await openAudit(configFile, options, io)
+  await audit.record('audit stats', { ...queryOf(range), limit })
+  const { counts, completeSince } = await createDecisionStatistics(audit.store).count(range, limit)
+  writeCounts(io, options.output, counts)
+  if (completeSince !== undefined)
+    warn(
+      io,
+      `there is more than --limit ${limit}: earlier decisions than those of ${completeSince} are counted in part only`,
+    )
+  return EXIT.ok
+}
+
+/** `callout audit reads`: who read the audit, newest first; this command too. */
+export async function showReads(
+  configFile: string,
+  options: AuditRange & ReaderOptions & { readonly limit: string; readonly output: OutputFormat },
+  io: CliIo,
+): Promise<number> {
+  const range = rangeOf(options, clock.nowMs())
+  const limit = limitOf(options.limit, READS_MAX)
+  await using audit = await openAudit(configFile, options, io)
+  await audit.record('audit reads', { ...queryOf(range), limit })
+  const reads = await audit.reads.list(range, limit + 1)
+  writeReads(io, options.output, reads.slice(0, limit))
+  if (reads.length > limit) io.stderr.write(`callout: only the newest ${limit} reads are shown; see --limit\n`)
+  return EXIT.ok
+}
+
+interface Audit extends AsyncDisposable {
+  readonly store: Pick<Store, 'database'> & { readonly clock: typeof clock }
+  readonly reads: AuditReads
+  /** To be waited for before the audit is read: what is not recorded is not shown. */
+  record(command: string, query: Readonly<Record<string, unknown>>): Promise<void>
+}
+
+async function openAudit(configFile: string, { actor }: ReaderOptions, io: CliIo): Promise<Audit> {
+  const reader = actorOf(actor)
+  const store = await openKnownStore(configFile, io)
+  const reads = createAuditReads({ database: store.database, clock })
+  return {
+    store: { database: store.database, clock },
+    reads,
+    record: (command, query) => reads.record({ reader, command, query }),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }
+}
+
+/** What was asked for, as it is recorded. */
+function queryOf({ sinceMs, untilMs, ...asked }: DecisionFilter): Readonly<Record<string, unknown>> {
+  return { since: formatOptionalInstant(sinceMs), until: formatOptionalInstant(untilMs), ...asked }
+}
+
+function positionOf(cursor: string) {
+  const decoded = decodeCursor(cursor)
+  if (decoded?.order !== 'newest first') throw usageFailure('--cursor is none that a search has shown')
+  return decoded.after
+}
+
+/** Keeps the process alive meanwhile. */
+function waitOrEnd(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+  })
+}
