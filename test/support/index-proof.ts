@@ -35,7 +35,16 @@ function columnsOf(list: string): string[] {
   return list.split(',').map((column) => column.trim().split(' ')[0] ?? '')
 }
 
-export const KEYS = keysOf(MIGRATIONS.flatMap(({ statements }) => statements))
+const DDL = MIGRATIONS.flatMap(({ statements }) => statements)
+export const KEYS = keysOf(DDL)
+
+/** What each view selects. */
+export const VIEWS: ReadonlyMap<string, string> = new Map(
+  DDL.flatMap((ddl) => {
+    const [, view, select] = /^CREATE OR REPLACE VIEW (\w+) SQL SECURITY INVOKER AS\s+([^]*)$/.exec(ddl) ?? []
+    return view === undefined || select === undefined ? [] : [[view, select]]
+  }),
+)
 
 /** How a statement finds the rows of one table. */
 export interface Seek {

@@ -65,6 +65,14 @@ const TABLES: Readonly<Record<string, () => string>> = {
     ),
 }
 
+/** The statements in the SQL of a document, without comments. */
+export function sqlOf(markdown: string): readonly string[] {
+  return [...markdown.matchAll(/```sql\n([^`]*)```/g)]
+    .flatMap((block) => (block[1] ?? '').replace(/--.*$/gm, '').split(';'))
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '')
+}
+
 /** The README with every marked table made anew. Throws when a marker is missing or stands twice. */
 export function withTables(readme: string): string {
   let text = readme

@@ -2,14 +2,10 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
-import { README } from '../../support/readme-tables.ts'
+import { README, sqlOf } from '../../support/readme-tables.ts'
 import { createTestDatabase, inMs, startOwnEmulator, type TestDatabase } from '../../support/spanner.ts'
 
-/** The statements that README.md shows, without comments. */
-const statements = [...(await readFile(README, 'utf8')).matchAll(/```sql\n([^`]*)```/g)]
-  .flatMap((block) => (block[1] ?? '').replace(/--.*$/gm, '').split(';'))
-  .map((statement) => statement.trim())
-  .filter((statement) => statement !== '')
+const statements = sqlOf(await readFile(README, 'utf8'))
 
 suite('the SQL of README.md runs as it stands:', () => {
   let emulator: SpannerEmulator
