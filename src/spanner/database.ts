@@ -15,6 +15,7 @@ import { DeadlinePassed, isAborted, isSessionLost, isTransient, storeError } fro
 import { Transaction } from './transaction.ts'
 import { PartialRows } from './partial-rows.ts'
 import type { StructType } from './partial-rows.ts'
+import type { PlanNode } from './query-plan.ts'
 import { queryRequest, readRequest, rowsOf } from './query.ts'
 import type { KeyedRead, Parameters } from './query.ts'
 import { createTurns } from './turns.ts'
@@ -115,6 +116,18 @@ export class SpannerDatabase implements AsyncDisposable {
       this.#channel.call('executeSql', { ...request, session: session.name }, session.metadata, deadlineMs),
     )
     return rowsOf(response as protos.google.spanner.v1.IResultSet)
+  }
+
+  /** How Spanner would run a query, without running it. One RPC. */
+  async plan(sql: string, parameters: Parameters, deadlineMs: DeadlineMs): Promise<readonly PlanNode[]> {
+    const request = {
+      ...queryRequest(sql, parameters),
+      queryMode: 'PLAN',
+    } satisfies protos.google.spanner.v1.IExecuteSqlRequest
+    const response = await this.#run('plan', deadlineMs, isTransient, (session) =>
+      this.#channel.call('executeSql', { ...request, session: session.name }, session.metadata, deadlineMs),
+    )
+    return (response as protos.google.spanner.v1.IResultSet).stats?.queryPlan?.planNodes ?? []
   }
 
   /**

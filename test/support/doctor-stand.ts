@@ -91,7 +91,9 @@ export async function startStand(ground: StandGround, options: StandOptions = {}
       const { checks } = JSON.parse(stdout) as {
         checks: readonly { id: string; findings: readonly { status: string }[] }[]
       }
-      const found = checks.flatMap(({ id, findings }) => findings.map(({ status }) => `${status} ${id}`))
+      // Of which an emulator never shows anything.
+      const looked = checks.filter(({ id }) => id !== 'store.plans')
+      const found = looked.flatMap(({ id, findings }) => findings.map(({ status }) => `${status} ${id}`))
       return { exitCode, found: [...new Set(found)].filter((finding) => !finding.startsWith('ok ')), text: stdout }
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),

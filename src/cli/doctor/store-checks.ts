@@ -1,11 +1,14 @@
 import { CalloutError } from '../../core/errors.ts'
 import { schemaProblem } from '../../spanner/migrations.ts'
+import { AUDIT_STATEMENTS } from '../../spanner/audit-statements.ts'
+import { readsStoredRows, scannedWhole, type PlanNode } from '../../spanner/query-plan.ts'
 import { fail, ok, skipped, warn, type Check, type Finding } from './check.ts'
 import type { DoctorContext } from './context.ts'
 import { judgeClock } from './judge-clock.ts'
 
 /** A decision reads and then commits, and a commit takes about as long as a read or two. */
 const SHARE_OF_DEADLINE = 1 / 4
+const PLANS_WITHIN_MS = 15_000
 
 /** The database: nothing is written, so that rows can be written is for `/readyz` of the service to say. */
 export const STORE_CHECKS: readonly Check[] = [
@@ -48,7 +51,42 @@ export const STORE_CHECKS: readonly Check[] = [
       return [judgeClock('Spanner', clockOffsetMs, uncertaintyMs)]
     },
   },
+  {
+    id: 'store.plans',
+    title: 'Cloud Spanner finds the rows of the audit by their keys',
+    async run(context) {
+      if (!(await isUsable(context))) return [skipped('the database cannot be used')]
+      if ((context.emulatorHost ?? '') !== '') return [skipped('plans cannot be looked at: the emulator makes none')]
+      const deadlineMs = context.clock.monotonicMs() + PLANS_WITHIN_MS
+      const plans = AUDIT_STATEMENTS.map(async ({ name, sql, parameters }) => ({
+        name,
+        nodes: await context.database.plan(sql, parameters, deadlineMs),
+      }))
+      return judgePlans(await Promise.all(plans))
+    },
+  },
 ]
+
+export interface StatementPlan {
+  readonly name: string
+  readonly nodes: readonly PlanNode[]
+}
+
+export function judgePlans(plans: readonly StatementPlan[]): readonly Finding[] {
+  const findings = plans.flatMap(({ name, nodes }): Finding[] => {
+    if (!readsStoredRows(nodes))
+      return [warn(`${name}: Spanner shows no plan`, 'look at the plan in the console of Spanner')]
+    const scanned = scannedWhole(nodes)
+    if (scanned.length === 0) return []
+    return [
+      warn(
+        `${name}: Spanner would read all of ${scanned.join(' and ')}`,
+        'look at "callout schema status" and at the version of the query optimizer of the database; until then such a search is slow',
+      ),
+    ]
+  })
+  return findings.length > 0 ? findings : [ok(`${plans.length} statements seek by their index`)]
+}
 
 async function isUsable(context: DoctorContext): Promise<boolean> {
   const schema = await context.schema()

@@ -24,7 +24,7 @@ suite('doctor, in operator mode,', () => {
   test('finds a set-up made by "keys generate --operator" well, with the service user that it made for the system account', async () => {
     const { exitCode, stdout } = await doctor()
     assert.equal(exitCode, 0, stdout)
-    assert.doesNotMatch(stdout, /^(?:warn|FAIL|skipped)/m, stdout)
+    assert.doesNotMatch(stdout, /^(?:warn|FAIL|skipped(?! +store\.plans ))/m, stdout)
     assert.match(stdout, /^ok +callout\.mode +operator mode;/m)
   })
 

@@ -14,6 +14,7 @@ import { SEARCH_ORDERS } from '../../../src/service/decision-search.ts'
 import type { DecisionLog } from '../../../src/service/ports.ts'
 import { AUDIT_STATEMENTS } from '../../../src/spanner/audit-statements.ts'
 import { createDecisionSearch } from '../../../src/spanner/decision-search.ts'
+import { readsStoredRows } from '../../../src/spanner/query-plan.ts'
 import { createDice } from '../../fuzz/dice.ts'
 import { NOW_MS } from '../../support/builders.ts'
 import { allDecisions, anyEntry, ASKED, idsOf, isAskedFor } from '../../support/decisions.ts'
@@ -163,3 +164,8 @@ for (const { name, sql, parameters } of AUDIT_STATEMENTS) {
     assert.ok((await connection.database.query(sql, parameters, inMs(10_000))).length <= 1)
   })
 }
+
+test('the emulator makes no plan of a statement', async () => {
+  const [{ sql, parameters } = { sql: '', parameters: {} }] = AUDIT_STATEMENTS
+  assert.equal(readsStoredRows(await connection.database.plan(sql, parameters, inMs(10_000))), false)
+})
