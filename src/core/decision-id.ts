@@ -13,3 +13,10 @@ export function decisionId(nowMs: number, random: Uint8Array): string {
   const rest = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('')
   return `${time.slice(0, 8)}-${time.slice(8)}-${rest.slice(0, 4)}-${rest.slice(4, 8)}-${rest.slice(8)}`
 }
+
+const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** Whether `decisionId` can have made the text. */
+export function isDecisionId(text: string): boolean {
+  return DECISION_ID.test(text)
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decide, type DecisionInput } from '../../../src/core/decide.ts'
 import { grantsOfEntry, traceDecision } from '../../../src/core/trace.ts'
-import { aDecisionInput, aGrant, aPolicy, NOW_MS, sessionRules } from '../../support/builders.ts'
+import { aDecisionInput, aGrant, anIdentity, aPolicy, NOW_MS, sessionRules } from '../../support/builders.ts'
 
 const MINUTE_MS = 60_000
 
@@ -55,6 +55,58 @@ test('a grant of a role that comes by two bindings is told once', () => {
     aDecisionInput({ policy: aPolicy({ bindings, grants: [aGrant({ principal: 'role:r', effect: 'deny' })] }) }),
   )
   assert.equal(grants.length, 1)
+})
+
+test('each grant says by which principals it comes, and by which bindings', () => {
+  const bindings = [
+    { member: 'group:corp:ops', role: 'role:r', validUntilMs: NOW_MS + MINUTE_MS },
+    { member: 'issuer:corp', role: 'role:r' },
+    { member: 'user:corp:bob', role: 'role:r' },
+  ]
+  const grants = [
+    aGrant({ id: 'own' }),
+    aGrant({ id: 'group', principal: 'group:corp:ops' }),
+    aGrant({ id: 'role', principal: 'role:r' }),
+  ]
+  const trace = traceDecision(
+    aDecisionInput({ identity: anIdentity({ groups: ['ops'] }), policy: aPolicy({ bindings, grants }) }),
+  )
+  assert.deepEqual(
+    trace.grants.map(({ paths }) => paths),
+    [
+      [{ principal: 'user:corp:alice' }],
+      [{ principal: 'group:corp:ops' }],
+      [
+        { principal: 'group:corp:ops', role: 'role:r', validUntilMs: NOW_MS + MINUTE_MS },
+        { principal: 'issuer:corp', role: 'role:r' },
+      ],
+    ],
+  )
+})
+
+test('each lock says whether it holds, or why not', () => {
+  const locks = [
+    { id: 'over', target: 'everyone', expiresAtMs: NOW_MS },
+    { id: 'near', target: 'address', sourceCidr: '127.0.0.0/8' },
+    { id: 'far', target: 'address', sourceCidr: '10.0.0.0/8' },
+    { id: 'account', target: 'account:APP' },
+    { id: 'mine', target: 'user:corp:alice' },
+    { id: 'other', target: 'user:corp:bob' },
+  ]
+  const told = (...ids: string[]): string[] => {
+    const { locks: traced } = traceDecision(
+      aDecisionInput({ policy: aPolicy({ grants: [aGrant()], locks: locks.filter(({ id }) => ids.includes(id)) }) }),
+    )
+    return traced.map(({ lock, why }) => `${lock.id} ${why ?? 'holds'}`)
+  }
+  assert.deepEqual(told('over', 'near', 'far', 'mine', 'other', 'account'), [
+    'over expired',
+    'near holds',
+    'far other_address',
+    'account not_placed',
+    'mine holds',
+  ])
+  assert.deepEqual(told('over', 'far', 'account'), ['over expired', 'far other_address', 'account holds'])
 })
 
 test('an entry of the permissions leads to every grant that put it there', () => {
