@@ -12,7 +12,7 @@ import { actorOf, reasonOf } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
 import { noteDryRun } from './dry-run.ts'
 import { writeBlame, writeHistory, writeRevert } from './history-output.ts'
-import { formatInstant, parseInstant } from './instant.ts'
+import { formatInstant, parseSince } from './instant.ts'
 import { CommandFailure, EXIT, usageFailure, type CliIo } from './io.ts'
 import type { OutputFormat } from './output.ts'
 import { openKnownStore } from './store.ts'
@@ -50,8 +50,8 @@ export async function showHistory(
     ...(principal !== undefined && { principal }),
     ...(grantId !== undefined && { grantId }),
     ...(role !== undefined && { role }),
-    ...(since !== undefined && { sinceMs: parsePast(since, '--since', nowMs) }),
-    ...(until !== undefined && { untilMs: parsePast(until, '--until', nowMs) }),
+    ...(since !== undefined && { sinceMs: parseSince(since, '--since', nowMs) }),
+    ...(until !== undefined && { untilMs: parseSince(until, '--until', nowMs) }),
   }
   await using store = await openKnownStore(configFile, io)
   const history = createHistoryReader({ database: store.database, clock })
@@ -165,12 +165,6 @@ function writeReach(io: CliIo, { recordedUntil, lagMs }: HistoryReach): void {
 function requirePrincipal(principal: string, option: string): void {
   const parsed = parsePrincipal(principal)
   if ('problem' in parsed) throw usageFailure(`${option} ${JSON.stringify(visible(principal))}: ${parsed.problem}`)
-}
-
-/** A time, or `-24h` from now. */
-function parsePast(text: string, option: string, nowMs: number): number {
-  if (!text.startsWith('-')) return parseInstant(text, option, nowMs)
-  return 2 * nowMs - parseInstant(`+${text.slice(1)}`, option, nowMs)
 }
 
 function limitOf(text: string): number {

@@ -5,6 +5,7 @@ import { addCanCommand } from './commands/can.ts'
 import { addCompletionCommand } from './commands/completion.ts'
 import { addConfigCommands } from './commands/config.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addExplainCommand } from './commands/explain.ts'
 import { addGrantsCommands } from './commands/grants.ts'
 import { addHistoryCommands } from './commands/history.ts'
 import { addKeysCommands } from './commands/keys.ts'
@@ -37,6 +38,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addProposalCommands,
   addCanCommand,
   addWhoCanCommand,
+  addExplainCommand,
   addKeysCommands,
   addTokenCommands,
   addCompletionCommand,

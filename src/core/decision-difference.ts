@@ -9,8 +9,8 @@ export interface DecisionFacts {
   /** Of an allow. */
   readonly account?: string
   readonly permissions?: Permissions
-  /** Epoch seconds: chance may shorten a session, and of a decision that is made again it is not known by how much. */
-  readonly session?: { readonly endsFrom: number; readonly endsUntil: number }
+  /** How long from the decision on; chance may shorten a session, and of a decision that is made again it is not known by how much. */
+  readonly session?: { readonly shortestMs: number; readonly longestMs: number }
   readonly grantIds: readonly string[]
   readonly lockIds: readonly string[]
   readonly skipped: readonly { readonly id: string; readonly why: string }[]
@@ -33,12 +33,15 @@ export function factsOf(decision: Decision, shortest: Decision = decision): Deci
     return { outcome, reason, grantIds: [], lockIds, ...skipped }
   }
   const { outcome, account, permissions, grantIds, expiresAt } = decision
-  const endsFrom = shortest.outcome === 'allow' ? shortest.expiresAt : expiresAt
+  const lengthMs = (seconds: number): number => seconds * 1000 - decision.decidedAtMs
   return {
     outcome,
     account,
     permissions,
-    session: { endsFrom, endsUntil: expiresAt },
+    session: {
+      shortestMs: lengthMs(shortest.outcome === 'allow' ? shortest.expiresAt : expiresAt),
+      longestMs: lengthMs(expiresAt),
+    },
     grantIds,
     lockIds: [],
     ...skipped,
@@ -83,8 +86,8 @@ function responses({ permissions }: DecisionFacts): string[] {
 /** Where one of the two is a denial, the outcome has said it. */
 function sessions({ session: first }: DecisionFacts, { session: second }: DecisionFacts): DecisionDifference[] {
   if (first === undefined || second === undefined) return []
-  if (first.endsFrom <= second.endsUntil && second.endsFrom <= first.endsUntil) return []
-  return [{ what: 'session until', first: [String(first.endsUntil)], second: [String(second.endsUntil)] }]
+  if (first.shortestMs <= second.longestMs && second.shortestMs <= first.longestMs) return []
+  return [{ what: 'session', first: [`${first.longestMs / 1000}s`], second: [`${second.longestMs / 1000}s`] }]
 }
 
 /** Of a list that was cut for the record, what is left is compared, and how many there were. */

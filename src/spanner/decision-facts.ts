@@ -29,14 +29,14 @@ export function decodeRecordedInFull(row: Row): RecordedInFull {
   const grantIds = reader.optionalStrings() ?? []
   const skips = skipsOf(parseRecorded(reader.string(), 'SkippedGrants'))
   const lockIds = reader.optionalStrings() ?? []
-  const { outcome, reason, account, sessionExpiresAtMs } = recorded
-  const endsAt = sessionExpiresAtMs === undefined ? undefined : sessionExpiresAtMs / 1000
+  const { outcome, reason, account, decidedAtMs, sessionExpiresAtMs } = recorded
+  const lengthMs = sessionExpiresAtMs === undefined ? undefined : sessionExpiresAtMs - decidedAtMs
   const facts: DecisionFacts = {
     outcome,
     ...(reason !== undefined && { reason }),
     ...(account !== undefined && { account }),
     ...(permissions !== undefined && { permissions: permissionsOf(parseRecorded(permissions, 'Permissions')) }),
-    ...(endsAt !== undefined && { session: { endsFrom: endsAt, endsUntil: endsAt } }),
+    ...(lengthMs !== undefined && { session: { shortestMs: lengthMs, longestMs: lengthMs } }),
     grantIds,
     lockIds,
     ...skips,

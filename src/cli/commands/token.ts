@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
-import type { ExplainOptions } from '../token-command.ts'
+import type { ExplainTokenOptions } from '../token-command.ts'
 
 /** `callout token …` */
 export function addTokenCommands(program: Command, { io, choose, configFile }: CommandContext): void {
@@ -14,7 +14,7 @@ export function addTokenCommands(program: Command, { io, choose, configFile }: C
       'after',
       '\nExits with 0 when the token is accepted, 1 when refused, 5 when its issuer does not answer.\n',
     )
-  withOutput(withConfig(explain)).action((options: CommonOptions & ExplainOptions) =>
+  withOutput(withConfig(explain)).action((options: CommonOptions & ExplainTokenOptions) =>
     choose(async () => {
       const { explainToken } = await import('../token-command.ts')
       return explainToken(configFile(options), options, io)
