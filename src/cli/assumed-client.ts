@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../config/config.ts'
-import type { Connection, ConnectionType, TlsRequirement } from '../core/connection-condition.ts'
+import { connectionLike, type ConnectionType, type TlsRequirement } from '../core/connection-condition.ts'
 import type { DecisionInput, SessionRules } from '../core/decide.ts'
 import type { Identity } from '../core/identity.ts'
 import { lockKeys } from '../core/locks.ts'
-import { parsePrincipal } from '../core/principal.ts'
+import { identityNamed } from '../core/principal.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { parsePast } from './instant.ts'
 import { usageFailure, warn, type CliIo } from './io.ts'
@@ -26,39 +26,14 @@ export interface ConnectionOptions {
 
 /** The identity that the options describe; nothing is said of its token. Fails with what is wrong. */
 export function assumedIdentity(text: string, { group = [], attribute = [] }: ClientOptions): Identity {
-  const parsed = parsePrincipal(text)
-  if ('problem' in parsed) throw usageFailure(`${JSON.stringify(text)}: ${parsed.problem}`)
-  const { kind, issuerId, name } = parsed.principal
-  if ((kind !== 'user' && kind !== 'client') || issuerId === undefined || name === undefined)
-    throw usageFailure('only a user or a client connects: name one of them, and its groups with --group')
   const attributes = attribute.map((pair) => {
     const equals = pair.indexOf('=')
     if (equals < 1) throw usageFailure(`--attribute ${JSON.stringify(pair)}: write name=value`)
     return [pair.slice(0, equals), pair.slice(equals + 1)] as const
   })
-  const client = kind === 'client' ? { clientId: name } : {}
-  return {
-    issuerId,
-    kind,
-    subject: name,
-    ...client,
-    groups: group,
-    attributes: Object.fromEntries(attributes),
-    token: {},
-  }
-}
-
-const WIRE_TYPES = { STANDARD: 'nats', WEBSOCKET: 'websocket', MQTT: 'mqtt', LEAFNODE: undefined } as const
-
-export function assumedConnection({ address = '', connectionType, tls }: ConnectionOptions): Connection {
-  const wire = WIRE_TYPES[connectionType]
-  return {
-    kind: connectionType === 'LEAFNODE' ? 'Leafnode' : 'Client',
-    host: address,
-    ...(wire === undefined ? {} : { connectionType: wire }),
-    ...(tls === undefined ? {} : { tlsVersion: '1.3' }),
-    ...(tls === 'mutual' ? { hasVerifiedCertificate: true as const } : {}),
-  }
+  const named = identityNamed(text, { groups: group, attributes: Object.fromEntries(attributes) })
+  if ('problem' in named) throw usageFailure(`${JSON.stringify(text)}: ${named.problem}`)
+  return named.identity
 }
 
 /** The rules of the configuration, without chance. */
@@ -97,7 +72,7 @@ export async function assumedDecision(
       id: randomUUID(),
       identity: { ...identity, token: { ...identity.token, expiresAt } },
       wantedAccount: options.account,
-      connection: assumedConnection(options),
+      connection: connectionLike(options),
       policy,
       rules,
       nowMs,

@@ -1,6 +1,5 @@
 import type { Action } from '../core/grant.ts'
-import { permits, type Permitted } from '../core/permits.ts'
-import { parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
+import { parseQuestion, permitsOf, type Permitted, type Question } from '../core/permits.ts'
 import { grantsOfEntry, traceDecision, type GrantTrace, type Trace } from '../core/trace.ts'
 import { assumedDecision, assumedIdentity, warnOfUnknownIssuer, type ClientOptions } from './assumed-client.ts'
 import { EXIT, usageFailure, type CliIo } from './io.ts'
@@ -25,30 +24,14 @@ export interface CanOptions extends ClientOptions {
  */
 export async function can(configFile: string, asked: CanQuestion, options: CanOptions, io: CliIo): Promise<number> {
   const identity = assumedIdentity(asked.principal, options)
-  const action = actionOf(asked.action)
-  const subject = patternOf(asked.subject)
-  checkQueue(action, options.queue)
+  const question = questionOf(asked, options.queue)
   await using store = await openKnownStore(configFile, io)
   warnOfUnknownIssuer(store.config, identity, io)
   const { input } = await assumedDecision(store, identity, options)
   const trace = traceDecision(input)
-  const permitted = answerOf(trace, {
-    action,
-    subject,
-    ...(options.queue === undefined ? {} : { queue: options.queue }),
-  })
-  writeAnswer(io, options.output, action, trace, permitted)
+  const permitted = permitsOf(trace.decision, question)
+  writeAnswer(io, options.output, question.action, trace, permitted)
   return permitted.verdict === 'yes' ? EXIT.ok : EXIT.failure
-}
-
-interface Asked {
-  readonly action: Action
-  readonly subject: SubjectPattern
-  readonly queue?: string
-}
-
-function answerOf({ decision }: Trace, asked: Asked): Permitted {
-  return decision.outcome === 'allow' ? permits(decision.permissions, asked) : { verdict: 'no', because: [] }
 }
 
 interface Because {
@@ -104,24 +87,12 @@ function sentence({
   return verdict === 'partly' ? `in part, in account ${account}` : `${verdict}, in account ${account}`
 }
 
-/** Fails with what to write when it is none. */
-export function actionOf(text: string): Action {
-  if (text === 'publish' || text === 'subscribe') return text
-  throw usageFailure('the action is "publish" or "subscribe"')
-}
-
-/** A subject as a question names it; fails with what is wrong. */
-export function patternOf(text: string): SubjectPattern {
-  const parsed = parseSubjectPattern(text)
-  if ('problem' in parsed) throw usageFailure(`${JSON.stringify(text)}: ${parsed.problem}`)
-  if (parsed.pattern.tokens.some(({ kind }) => kind === 'variable'))
-    throw usageFailure('a subject that is asked for holds no variable')
-  return parsed.pattern
-}
-
-function checkQueue(action: Action, queue: string | undefined): void {
-  if (queue === undefined) return
-  if (action === 'publish') throw usageFailure('--queue goes with subscribe')
-  const problem = problemOfQueue(queue)
-  if (problem !== undefined) throw usageFailure(`--queue ${JSON.stringify(queue)}: ${problem}`)
+/** Fails with what is wrong. */
+export function questionOf(asked: { readonly action: string; readonly subject: string }, queue?: string): Question {
+  const { action, subject } = asked
+  if (action !== 'publish' && action !== 'subscribe') throw usageFailure('the action is "publish" or "subscribe"')
+  const parsed = parseQuestion(action, subject, queue)
+  const written = [subject, ...(queue === undefined ? [] : [queue])].map((text) => JSON.stringify(text)).join(' queue ')
+  if ('problem' in parsed) throw usageFailure(`${written}: ${parsed.problem}`)
+  return parsed.question
 }

@@ -15,6 +15,7 @@ import { addPlanCommands } from './commands/plans.ts'
 import { addProposalCommands } from './commands/proposals.ts'
 import { addSchemaCommands } from './commands/schema.ts'
 import { addServeCommand } from './commands/serve.ts'
+import { addTestCommand } from './commands/test.ts'
 import { addTokenCommands } from './commands/token.ts'
 import { addWhoCanCommand } from './commands/who-can.ts'
 import { reportFailure } from './failure-report.ts'
@@ -39,6 +40,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addCanCommand,
   addWhoCanCommand,
   addExplainCommand,
+  addTestCommand,
   addKeysCommands,
   addTokenCommands,
   addCompletionCommand,
