@@ -1,6 +1,6 @@
 import type { Action } from '../core/grant.ts'
 import { parseQuestion, permitsOf, type Permitted, type Question } from '../core/permits.ts'
-import { grantsOfEntry, traceDecision, type GrantTrace, type Trace } from '../core/trace.ts'
+import { grantsByEntry, traceDecision, type GrantTrace, type Trace } from '../core/trace.ts'
 import { assumedDecision, assumedIdentity, warnOfUnknownIssuer, type ClientOptions } from './assumed-client.ts'
 import { EXIT, usageFailure, type CliIo } from './io.ts'
 import { writeOutput, type OutputFormat } from './output.ts'
@@ -48,8 +48,9 @@ function writeAnswer(
 ): void {
   const { decision } = trace
   const refused = decision.outcome === 'deny' ? decision : undefined
+  const grantsOf = grantsByEntry(trace)
   const records = because.flatMap((entry): Because[] => {
-    const grants = grantsOfEntry(trace, action, entry)
+    const grants = grantsOf(action, entry)
     return grants.length === 0 ? [{ entry }] : grants.map(({ grant }) => ({ entry, grant }))
   })
   const skipped = trace.grants.flatMap(({ grant, why }) => (why === undefined ? [] : [{ id: grant.id, why }]))

@@ -2,7 +2,7 @@ import type { DecisionInput } from '../core/decide.ts'
 import type { Grant } from '../core/grant.ts'
 import { writtenLockTarget } from '../core/locks.ts'
 import { principalOf } from '../core/principal.ts'
-import { grantsOfEntry, type GrantPath, type GrantTrace, type LockTrace, type Trace } from '../core/trace.ts'
+import { grantsByEntry, type GrantPath, type GrantTrace, type LockTrace, type Trace } from '../core/trace.ts'
 import { formatInstant, formatOptionalInstant } from './instant.ts'
 import type { CliIo } from './io.ts'
 import type { Column } from './output.ts'
@@ -126,10 +126,11 @@ function entriesOf(trace: Trace): PermissionEntry[] {
   const { decision } = trace
   if (decision.outcome === 'deny') return []
   const { permissions } = decision
+  const grantsOf = grantsByEntry(trace)
   const sides = (['publish', 'subscribe'] as const).flatMap((side) =>
     (['allow', 'deny'] as const).flatMap((effect) =>
       permissions[side][effect].map((entry): PermissionEntry => {
-        const grants = grantsOfEntry(trace, side, entry).filter(({ grant }) => grant.effect === effect)
+        const grants = grantsOf(side, entry).filter(({ grant }) => grant.effect === effect)
         return { side, effect, entry, grants: grants.map(({ grant }) => grant.id) }
       }),
     ),

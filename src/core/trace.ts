@@ -108,13 +108,21 @@ function whyNot({ effect }: Grant, why: SkippedGrant['why']): NonNullable<GrantT
   return effect === 'deny' && why === 'not_yet_valid' ? 'deny_starts_later' : why
 }
 
-/** The grants that put an entry of the permissions there, by what the entry says: `subject` or `subject queue`. */
-export function grantsOfEntry(trace: Trace, action: ExpandedGrant['action'], entry: string): GrantTrace[] {
-  return trace.grants.filter(({ gave }) =>
-    gave.some((subject) => subject.action === action && writtenEntry(subject) === entry),
-  )
+/** Finds the grants that put an entry of the permissions there, by what the entry says: `subject` or `subject queue`. */
+export function grantsByEntry({
+  grants,
+}: Pick<Trace, 'grants'>): (action: ExpandedGrant['action'], entry: string) => readonly GrantTrace[] {
+  const found = new Map<string, GrantTrace[]>()
+  for (const grant of grants) {
+    for (const name of new Set(grant.gave.map(nameOfEntry))) {
+      const others = found.get(name)
+      if (others === undefined) found.set(name, [grant])
+      else others.push(grant)
+    }
+  }
+  return (action, entry) => found.get(`${action} ${entry}`) ?? []
 }
 
-function writtenEntry({ subject, queue }: ExpandedGrant): string {
-  return queue === undefined ? subject : `${subject} ${queue}`
+function nameOfEntry({ action, subject, queue }: ExpandedGrant): string {
+  return queue === undefined ? `${action} ${subject}` : `${action} ${subject} ${queue}`
 }

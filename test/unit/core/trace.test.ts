@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decide, type DecisionInput } from '../../../src/core/decide.ts'
-import { grantsOfEntry, traceDecision } from '../../../src/core/trace.ts'
+import { grantsByEntry, traceDecision } from '../../../src/core/trace.ts'
 import { aDecisionInput, aGrant, anIdentity, aPolicy, NOW_MS, sessionRules } from '../../support/builders.ts'
 
 const MINUTE_MS = 60_000
@@ -112,10 +112,11 @@ test('each lock says whether it holds, or why not', () => {
 test('an entry of the permissions leads to every grant that put it there', () => {
   const grants = ['a', 'b'].map((id) => aGrant({ id, action: 'subscribe', subject: 'jobs.new', queue: 'workers' }))
   const trace = traceDecision(aDecisionInput({ policy: aPolicy({ grants }), rules: sessionRules() }))
+  const grantsOf = grantsByEntry(trace)
   assert.deepEqual(
-    grantsOfEntry(trace, 'subscribe', 'jobs.new workers').map(({ grant }) => grant.id),
+    grantsOf('subscribe', 'jobs.new workers').map(({ grant }) => grant.id),
     ['a', 'b'],
   )
-  assert.deepEqual(grantsOfEntry(trace, 'subscribe', 'jobs.new'), [])
-  assert.deepEqual(grantsOfEntry(trace, 'publish', 'jobs.new workers'), [])
+  assert.deepEqual(grantsOf('subscribe', 'jobs.new'), [])
+  assert.deepEqual(grantsOf('publish', 'jobs.new workers'), [])
 })
