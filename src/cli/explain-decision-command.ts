@@ -45,7 +45,8 @@ export async function explainDecision(
   { at, output }: ExplainDecisionOptions,
   io: CliIo,
 ): Promise<number> {
-  if (!isDecisionId(id)) throw usageFailure(`${JSON.stringify(visible(id))} is no id of a decision`)
+  if (!isDecisionId(id))
+    throw usageFailure('--decision must be an id as the audit has it: a UUID of version 7, in lower case')
   const startedMs = clock.nowMs()
   const laterMs = at === undefined ? startedMs : parsePast(at, '--at', startedMs)
   await using store = await openKnownStore(configFile, io)
