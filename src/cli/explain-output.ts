@@ -1,4 +1,4 @@
-import type { DecisionInput } from '../core/decide.ts'
+import type { DecisionInput, SessionBound } from '../core/decide.ts'
 import type { Grant } from '../core/grant.ts'
 import { writtenLockTarget } from '../core/locks.ts'
 import { principalOf } from '../core/principal.ts'
@@ -30,7 +30,7 @@ export const GRANT_COLUMNS: readonly Column<GrantTrace>[] = [
 
 /** In the form for programs. */
 export function explanation({ input, trace, source }: Explained): object {
-  const { decision, grants, locks } = trace
+  const { decision, grants, locks, endsBy } = trace
   const { identity, nowMs, policy } = input
   const decided =
     decision.outcome === 'deny'
@@ -38,6 +38,7 @@ export function explanation({ input, trace, source }: Explained): object {
       : {
           account: decision.account,
           sessionExpiresAt: formatInstant(decision.expiresAt * 1000),
+          sessionEndsBy: endsBy === undefined ? undefined : { by: endsBy.by, grantId: endsBy.grantId },
           permissions: decision.permissions,
         }
   return {
@@ -67,7 +68,7 @@ export function explanation({ input, trace, source }: Explained): object {
 
 /** For people: what was decided, every row that had to do with it, and the permissions as they are signed. */
 export function writeExplanation(io: CliIo, { input, trace, source }: Explained): void {
-  const { decision, grants, locks } = trace
+  const { decision, grants, locks, endsBy } = trace
   const { identity, nowMs, policy } = input
   const line = (text: string): void => void io.stdout.write(`${visible(text)}\n`)
   line(
@@ -75,6 +76,7 @@ export function writeExplanation(io: CliIo, { input, trace, source }: Explained)
       ? `refused with ${decision.reason}${decision.detail === undefined ? '' : ` (${decision.detail})`}`
       : `allowed, in account ${decision.account} until ${formatInstant(decision.expiresAt * 1000)}`,
   )
+  if (endsBy !== undefined) line(`the session ends then at the latest, ${writtenBound(endsBy)}`)
   line(`${principalOf(identity)} at ${formatInstant(nowMs)}, ${writtenSource(policy.readTimestamp, source)}`)
   section(io, GRANT_COLUMNS, grants)
   section(io, LOCK_COLUMNS, locks.filter(isTold))
@@ -103,6 +105,18 @@ const LOCK_COLUMNS: readonly Column<LockTrace>[] = [
 /** There may be a thousand locks on the addresses of others. */
 function isTold({ why }: LockTrace): boolean {
   return why === undefined || why === 'expired'
+}
+
+function writtenBound({ by, grantId = '' }: SessionBound): string {
+  const why: Readonly<Record<SessionBound['by'], string>> = {
+    token: 'as its token does',
+    session_max: 'by session.max',
+    account_max: 'by the longest session of the account',
+    grant: `as the grant ${grantId}, or its binding, does`,
+    role: `by the longest session of the role that the grant ${grantId} is of`,
+    deny: `as the deny ${grantId} begins`,
+  }
+  return why[by]
 }
 
 interface PermissionEntry {

@@ -1,5 +1,5 @@
-import { appliedGrants } from './applied-grants.ts'
-import { decide, type DecisionInput } from './decide.ts'
+import { appliedGrants, type AppliedGrants } from './applied-grants.ts'
+import { decide, sessionBounds, type DecisionInput, type SessionBound } from './decide.ts'
 import type { Decision, SkippedGrant } from './decision.ts'
 import type { Grant, Lock, RoleBinding, ValidityWindow } from './grant.ts'
 import { isInForce, locksOnClient, lockTargets } from './locks.ts'
@@ -34,6 +34,8 @@ export interface Trace {
   readonly decision: Decision
   /** Every grant that names the identity, in the order of the policy; once each. */
   readonly grants: readonly GrantTrace[]
+  /** Of an allow: what the session does not outlast, were it not for chance. */
+  readonly endsBy?: SessionBound
   /** Every lock on the identity, on addresses and on accounts, in the order of the policy. */
   readonly locks: readonly LockTrace[]
 }
@@ -61,7 +63,20 @@ export function traceDecision(input: DecisionInput): Trace {
     else if (why !== undefined) grants.push({ grant, paths, gave: [], why: whyNot(grant, why) })
     else if (first !== undefined) grants.push({ grant, paths, gave: first.subjects })
   }
-  return { decision, grants, locks: traceLocks(input, decision) }
+  const endsBy = decision.outcome === 'allow' ? firstBound(input, applied, decision.account) : undefined
+  return { decision, grants, ...(endsBy !== undefined && { endsBy }), locks: traceLocks(input, decision) }
+}
+
+function firstBound(
+  input: DecisionInput,
+  { allows, laterDenies }: AppliedGrants,
+  account: string,
+): SessionBound | undefined {
+  const isOfAccount = (grant: { readonly account: string }): boolean => grant.account === account
+  const rules = input.rules.accounts.get(account) ?? {}
+  return sessionBounds(input, allows.filter(isOfAccount), laterDenies.filter(isOfAccount), rules).reduce(
+    (first, bound) => (bound.endsMs <= first.endsMs ? bound : first),
+  )
 }
 
 function pathsFrom({ identity, policy }: DecisionInput): (grant: Grant) => GrantPath[] {

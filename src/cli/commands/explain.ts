@@ -37,5 +37,5 @@ Examples:
   callout explain user:corp:alice --group engineering
   callout explain --token-file token.jwt --address 10.1.2.3
   callout explain --decision 018bcfe5-6800-7000-8000-000000000001
-  callout explain user:corp:alice --at 2027-01-31T18:00:00Z
+  callout explain user:corp:alice --at=-2h
 `

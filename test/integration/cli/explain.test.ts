@@ -182,6 +182,7 @@ suite('explain', () => {
     const { exitCode, stdout } = await callout('explain', 'user:corp:ida')
     assert.equal(exitCode, 0)
     assert.match(stdout, /^allowed, in account APP until 20.*Z$/m)
+    assert.match(stdout, /^the session ends then at the latest, by session\.max$/m)
     assert.match(stdout, /^user:corp:ida at 20.*, on the rows of 20.*, as they are$/m)
     assert.match(stdout, new RegExp(`^${id} +APP +allow +publish ${given} +user:corp:ida +publish ${given}$`, 'm'))
     assert.match(stdout, new RegExp(`^publish +allow +${given} +${id}$`, 'm'))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decide, type DecisionInput } from '../../../src/core/decide.ts'
+import type { Grant, Policy } from '../../../src/core/grant.ts'
 import { grantsByEntry, traceDecision } from '../../../src/core/trace.ts'
 import { aDecisionInput, aGrant, anIdentity, aPolicy, NOW_MS, sessionRules } from '../../support/builders.ts'
 
@@ -107,6 +108,32 @@ test('each lock says whether it holds, or why not', () => {
     'mine holds',
   ])
   assert.deepEqual(told('over', 'far', 'account'), ['over expired', 'far other_address', 'account holds'])
+})
+
+test('what the session does not outlast is named', () => {
+  const bound = (change: Partial<DecisionInput>): string => {
+    const { decision, endsBy } = traceDecision(aDecisionInput(change))
+    if (decision.outcome === 'allow') assert.equal(decision.expiresAt, Math.floor((endsBy?.endsMs ?? 0) / 1000))
+    return [endsBy?.by, endsBy?.grantId].join(' ')
+  }
+  const policy = (...grants: Grant[]): Policy => aPolicy({ grants: [aGrant(), ...grants] })
+  const soon = { validUntilMs: NOW_MS + 10 * MINUTE_MS }
+  const later = { validFromMs: NOW_MS + 10 * MINUTE_MS }
+  const identity = anIdentity({ token: { expiresAt: (NOW_MS + 10 * MINUTE_MS) / 1000 } })
+  const accounts = new Map([['APP', { sessionMaxMs: 10 * MINUTE_MS }]])
+  const [bindings, roles] = [[{ member: 'issuer:corp', role: 'role:r' }], [{ role: 'role:r', sessionMaxMs: MINUTE_MS }]]
+  const ofRole = aPolicy({ bindings, roles, grants: [aGrant({ id: 'r', principal: 'role:r' })] })
+  assert.equal(bound({}), 'session_max ')
+  assert.equal(bound({ identity }), 'token ')
+  assert.equal(bound({ rules: sessionRules({ accounts }) }), 'account_max ')
+  assert.equal(bound({ policy: policy(aGrant({ id: 'g2', ...soon })) }), 'grant g2')
+  assert.equal(bound({ policy: ofRole }), 'role r')
+  assert.equal(bound({ policy: policy(aGrant({ id: 'd', effect: 'deny', subject: 'x', ...later })) }), 'deny d')
+  assert.equal(
+    bound({ policy: policy(aGrant({ id: 'g3', account: 'OPS', ...soon })), wantedAccount: 'APP' }),
+    'session_max ',
+  )
+  assert.equal(bound({ policy: aPolicy() }), ' ')
 })
 
 test('an entry of the permissions leads to every grant that put it there', () => {
