@@ -142,19 +142,31 @@ function valueOf(value: unknown): Value {
   if (typeof value === 'string') return stringValue(value)
   if (typeof value === 'boolean') return booleanValue(value)
   if (typeof value === 'number') return int64Value(value)
-  if (Array.isArray(value)) return stringsValue(value.map(String))
+  if (isTexts(value)) return stringsValue(value)
   throw new RowShapeError(`${POLICY_HISTORY}: a column holds what no column of policy holds`)
 }
 
 function keyOf(text: string): string[] {
-  const key: unknown = JSON.parse(text)
-  if (Array.isArray(key)) return key.map(String)
-  throw new RowShapeError(`${POLICY_HISTORY}.EntityKey is not a list`)
+  const key = parsed(text)
+  if (isTexts(key)) return key
+  throw new RowShapeError(`${POLICY_HISTORY}.EntityKey is not a list of texts`)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((element) => typeof element === 'string')
 }
 
 function storedRow(text: string | undefined): StoredRow | undefined {
   if (text === undefined) return undefined
-  const row: unknown = JSON.parse(text)
+  const row = parsed(text)
   if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as StoredRow
   throw new RowShapeError(`${POLICY_HISTORY}: a recorded row is not an object`)
 }

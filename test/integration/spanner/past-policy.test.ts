@@ -151,4 +151,13 @@ test('a row of the history that holds nonsense is an error, and is not repaired'
     await tables.sql(`UPDATE PolicyHistory SET AfterRow = JSON '${row}' WHERE EntityId = 'own'`)
     await assert.rejects(readPastPolicy(KEYS, before, forgetful()), { code: 'ERR_STORE_REFUSED' }, row)
   }
+  await tables.sql(`DELETE FROM PolicyHistory WHERE TRUE`)
+  for (const key of ['no json', '{}', '[7]', '"x"']) {
+    await tables.sql(`INSERT INTO PolicyHistory (TableName, EntityKey, CommittedAt, TransactionId, RecordSequence, ModIndex, Change,
+      Principal, EntityId, Source, AfterRow) VALUES ('Grants', '${key}', TIMESTAMP_ADD('${before}', INTERVAL 1 MICROSECOND), 'x', '0', 0,
+      'ADDED', 'user:corp:alice', 'x', 'sql', JSON '{}')`)
+    await assert.rejects(readPastPolicy(KEYS, before, forgetful()), { code: 'ERR_STORE_REFUSED' }, key)
+    await assert.rejects(tables.history.list({}, 10), { code: 'ERR_STORE_REFUSED' }, key)
+    await tables.sql(`DELETE FROM PolicyHistory WHERE TRUE`)
+  }
 })
