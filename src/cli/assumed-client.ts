@@ -6,7 +6,7 @@ import type { Identity } from '../core/identity.ts'
 import { lockKeys } from '../core/locks.ts'
 import { identityNamed } from '../core/principal.ts'
 import { systemClock as clock } from '../service/clock.ts'
-import { parsePast } from './instant.ts'
+import { parsePastInstant } from './instant.ts'
 import { usageFailure, warn, type CliIo } from './io.ts'
 import { readPolicy, type PolicySource } from './policy-reading.ts'
 import type { Store } from './store.ts'
@@ -62,7 +62,7 @@ export async function assumedDecision(
 ): Promise<Assumed> {
   const rules = rulesOf(store.config)
   const startedMs = clock.nowMs()
-  const nowMs = options.at === undefined ? startedMs : parsePast(options.at, '--at', startedMs)
+  const nowMs = options.at === undefined ? startedMs : parsePastInstant(options.at, '--at', startedMs)
   const at = options.at === undefined ? undefined : new Date(nowMs).toISOString()
   const expiresAt = identity.token.expiresAt ?? Math.ceil((nowMs + rules.maxMs) / 1000)
   const { policy, source } = await readPolicy(store, lockKeys(identity, rules.accounts.keys()), at)

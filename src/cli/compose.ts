@@ -15,7 +15,7 @@ import type { Signers } from '../nats/signers.ts'
 import type { DenialOptions } from '../nats/responder.ts'
 import { startMicroService } from '../nats/micro-service.ts'
 import { createTokenVerifier, type OidcTokenVerifier } from '../oidc/token-verifier.ts'
-import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
+import type { AuditWriter } from '../service/audit-writer.ts'
 import { Authorizer } from '../service/authorizer.ts'
 import { createBatchedPolicyReader } from '../service/batched-policy-reader.ts'
 import { systemClock as clock } from '../service/clock.ts'
@@ -23,7 +23,6 @@ import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
 import { countRequests } from '../service/request-statistics.ts'
 import { createFailureLimits } from '../service/failure-limits.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
-import { createDecisionLog } from '../spanner/decision-log.ts'
 import { StoreHealth } from '../spanner/health.ts'
 import { requireKnownSchema } from '../spanner/migrations.ts'
 import { createPolicyReader } from '../spanner/policy-store.ts'
@@ -31,6 +30,7 @@ import { createEvents } from '../telemetry/events.ts'
 import { HttpEndpoints } from '../telemetry/http.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { openAuditTrail } from './audit-trail.ts'
 import { startHistory } from './history.ts'
 import { connectionName, openSystemAccount, startMember, watchLoop, type SystemAccount } from './member.ts'
 import { createSigners } from './signers.ts'
@@ -44,8 +44,6 @@ const SCHEMA_TIMEOUT_MS = 2000
  * issuer that hangs does not keep it from the clients of the others.
  */
 const ISSUERS_WITHIN_MS = 5000
-/** At the end, for rows of refusals that were answered before. */
-const FLUSH_WITHIN_MS = 2000
 
 export interface CalloutService extends AsyncDisposable {
   /** Where `/livez`, `/readyz` and `/metrics` are. */
@@ -89,13 +87,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const issuersTried = verifier.start()
   probes.push(health.probe, verifier.readiness)
 
-  const auditWriter = createAuditWriter({
-    log: createDecisionLog(database),
-    waitingMax: config.callout.maxInFlight,
-    clock,
-    events,
-  })
-  stack.defer(() => auditWriter.flush(clock.monotonicMs() + FLUSH_WITHIN_MS))
+  const auditWriter = openAuditTrail({ config, secrets, database, newId, instanceId, events }, stack)
 
   const { servers, queue } = config.nats
   const { login: credentials } = secrets.nats
@@ -183,7 +175,7 @@ function createAuthorizer({ config, instanceId }: ComposeOptions, parts: Parts):
     failureLimits: createFailureLimits({ ...limits, clock }),
     userJwtIssuer: createUserJwtIssuer(signers),
     clock,
-    newDecisionId: (nowMs) => decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES)),
+    newDecisionId: newId,
     random,
     events,
     rules: {
@@ -270,6 +262,11 @@ function awaitedPart(part: string, probes: ReadinessProbe[]): { waitingFor: (why
 
 function xkeysOf({ xkeySeeds }: Secrets): XKey[] {
   return xkeySeeds.map(({ seed, label }) => createXKey(seed, label))
+}
+
+/** A UUIDv7. */
+function newId(nowMs: number): string {
+  return decisionId(nowMs, randomBytes(DECISION_ID_RANDOM_BYTES))
 }
 
 /** Uniform in [0, 1). */

@@ -9,7 +9,7 @@ import { systemClock as clock } from '../service/clock.ts'
 import { createDecisionReader } from '../spanner/decision-reader.ts'
 import { rulesOf } from './assumed-client.ts'
 import { explanation, section, writeExplanation, type Explained } from './explain-output.ts'
-import { formatInstant, formatOptionalInstant, parsePast } from './instant.ts'
+import { formatInstant, formatOptionalInstant, parsePastInstant } from './instant.ts'
 import { CommandFailure, EXIT, usageFailure, warn, type CliIo } from './io.ts'
 import { writeOutput, type Column, type OutputFormat } from './output.ts'
 import { readPolicy, writtenSource, type PolicySource } from './policy-reading.ts'
@@ -48,7 +48,7 @@ export async function explainDecision(
   if (!isDecisionId(id))
     throw usageFailure('--decision must be an id as the audit has it: a UUID of version 7, in lower case')
   const startedMs = clock.nowMs()
-  const laterMs = at === undefined ? startedMs : parsePast(at, '--at', startedMs)
+  const laterMs = at === undefined ? startedMs : parsePastInstant(at, '--at', startedMs)
   await using store = await openKnownStore(configFile, io)
   const recorded = await createDecisionReader(store.database, clock).find(id)
   if (recorded === undefined) throw new CommandFailure(EXIT.conflict, [`the audit has no decision ${id}`])

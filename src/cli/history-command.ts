@@ -12,7 +12,7 @@ import { actorOf, reasonOf } from './actor.ts'
 import type { EditOptions } from './command-options.ts'
 import { noteDryRun } from './dry-run.ts'
 import { writeBlame, writeHistory, writeRevert } from './history-output.ts'
-import { formatInstant, parseSince } from './instant.ts'
+import { formatInstant, parsePast } from './instant.ts'
 import { CommandFailure, EXIT, usageFailure, type CliIo } from './io.ts'
 import type { OutputFormat } from './output.ts'
 import { openKnownStore } from './store.ts'
@@ -50,8 +50,8 @@ export async function showHistory(
     ...(principal !== undefined && { principal }),
     ...(grantId !== undefined && { grantId }),
     ...(role !== undefined && { role }),
-    ...(since !== undefined && { sinceMs: parseSince(since, '--since', nowMs) }),
-    ...(until !== undefined && { untilMs: parseSince(until, '--until', nowMs) }),
+    ...(since !== undefined && { sinceMs: parsePast(since, '--since', nowMs) }),
+    ...(until !== undefined && { untilMs: parsePast(until, '--until', nowMs) }),
   }
   await using store = await openKnownStore(configFile, io)
   const history = createHistoryReader({ database: store.database, clock })

@@ -18,17 +18,17 @@ export function parseInstant(text: string, option: string, nowMs: number): numbe
   )
 }
 
-/** The same of a time that has been, or `-24h` before now. */
+/** Reads a time as `parseInstant`, or `-24h` from now. */
 export function parsePast(text: string, option: string, nowMs: number): number {
-  const ms = parseSince(text, option, nowMs)
-  if (ms <= nowMs) return ms
-  throw usageFailure(`${option} lies in the future; nobody knows what will be granted then`)
-}
-
-/** A time, or `-24h` before now. */
-export function parseSince(text: string, option: string, nowMs: number): number {
   if (!text.startsWith('-')) return parseInstant(text, option, nowMs)
   return 2 * nowMs - parseInstant(`+${text.slice(1)}`, option, nowMs)
+}
+
+/** The same of a time that has been; fails for one that lies in the future. */
+export function parsePastInstant(text: string, option: string, nowMs: number): number {
+  const ms = parsePast(text, option, nowMs)
+  if (ms <= nowMs) return ms
+  throw usageFailure(`${option} lies in the future; nobody knows what will be granted then`)
 }
 
 /** The window between `--from` and `--until`; open where one is absent. Throws a usage failure for one that would never open. */

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './command-options.ts'
 import { describeCommand, type CommandNode } from './command-tree.ts'
+import { addAuditCommands } from './commands/audit.ts'
 import { addCanCommand } from './commands/can.ts'
 import { addCompletionCommand } from './commands/completion.ts'
 import { addConfigCommands } from './commands/config.ts'
@@ -41,6 +42,7 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addWhoCanCommand,
   addExplainCommand,
   addTestCommand,
+  addAuditCommands,
   addKeysCommands,
   addTokenCommands,
   addCompletionCommand,

@@ -18,6 +18,7 @@ const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])
   [['callout', 'issuer_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SA')],
   [['callout', 'xkey_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SX')],
   [['callout', 'accounts', '*', 'signing_key_seed_file'], (files, path, name) => files.seed(path, name, 'SA')],
+  [['audit', 'checkpoints', 'key_file'], (files, path, name) => files.noteKey(path, name)],
   [['issuers', '*', 'keys', 'jwks_file'], (files, path, name) => files.readable(path, name)],
   [['issuers', '*', 'introspection', 'client_secret_file'], (files, path, name) => files.clientSecret(path, name)],
   [['issuers', '*', 'introspection', 'private_key_file'], (files, path, name) => files.signingKey(path, name)],

@@ -34,7 +34,15 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
     session: { maxMs: file.session.max, jitter: file.session.jitter, minRemainingMs: file.session.min_remaining },
     grants: { maxStaleMs: file.grants.max_stale, approval: file.grants.approval },
     store: { database: file.store.url.slice('spanner://'.length) },
-    audit: { onUnavailable: file.audit.on_unavailable },
+    audit: {
+      onUnavailable: file.audit.on_unavailable,
+      ...(file.audit.checkpoints !== undefined && {
+        checkpoints: {
+          keyFile: path(file.audit.checkpoints.key_file),
+          ...(file.audit.checkpoints.file !== undefined && { file: path(file.audit.checkpoints.file) }),
+        },
+      }),
+    },
     http: { listen },
     log: { level: file.log.level },
   }

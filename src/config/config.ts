@@ -41,7 +41,10 @@ export interface Config {
     /** Resource name, `projects/P/instances/I/databases/D`. */
     readonly database: string
   }
-  readonly audit: { readonly onUnavailable: 'deny' }
+  readonly audit: {
+    readonly onUnavailable: 'deny'
+    readonly checkpoints?: { readonly keyFile: string; readonly file?: string }
+  }
   readonly http: { readonly listen: ListenAddress }
   readonly log: { readonly level: LogLevel }
 }

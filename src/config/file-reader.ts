@@ -52,6 +52,14 @@ export class FileReader {
     })
   }
 
+  async noteKey(path: string, name: string): Promise<string> {
+    return this.#secret(path, name, (text) =>
+      /^PRIVATE\+KEY\+[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$/.test(text)
+        ? undefined
+        : 'is not a key that signs checkpoints (PRIVATE+KEY+…); "callout audit key" makes one',
+    )
+  }
+
   async readable(path: string, name: string): Promise<void> {
     await this.#read(path, name, () => undefined)
   }

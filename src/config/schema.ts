@@ -258,6 +258,20 @@ export const configSchema = z
           'deny',
           'What happens to a client whose decision cannot be recorded.',
         ),
+        checkpoints: z
+          .strictObject({
+            key_file: setting(
+              file(),
+              'file',
+              'Key that signs the audit (`callout audit key`), so that `callout audit verify` finds what was changed in the database.',
+            ),
+            file: setting(
+              file().optional(),
+              'file to write',
+              'Where each checkpoint is appended, beside the log: best where nobody who can write to the database can.',
+            ),
+          })
+          .optional(),
       })
       .prefault({}),
     http: z

@@ -17,6 +17,8 @@ export interface Secrets {
   readonly xkeySeeds: readonly LabelledSeed[]
   /** Operator mode: the account nkey seed (`SA…`) for each of `callout.accounts`. */
   readonly accountSeeds: ReadonlyMap<string, LabelledSeed>
+  /** Key that signs checkpoints of the audit, `PRIVATE+KEY+…`. */
+  readonly checkpointKey?: string
 }
 
 /** `label` is the path of the file, for messages. */
@@ -50,6 +52,8 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
   const xkeySeeds = await readSeeds('callout.xkey_seed_files', config.callout.xkeySeedFiles, 'SX', files)
   const accountSeeds = await readAccountSeeds(config.callout.operator, files)
   for (const [index, issuer] of config.issuers.entries()) await checkIssuerFiles(`issuers[${index}]`, issuer, files)
+  const { checkpoints } = config.audit
+  const checkpointKey = checkpoints && (await files.noteKey('audit.checkpoints.key_file', checkpoints.keyFile))
   const { problems, warnings } = files
   if (problems.length > 0) return { problems, warnings }
   const secrets: Secrets = {
@@ -61,6 +65,7 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
     issuerSeeds,
     xkeySeeds,
     accountSeeds,
+    ...(checkpointKey === undefined ? {} : { checkpointKey }),
   }
   return { secrets, warnings }
 }

@@ -28,6 +28,10 @@ export interface AuditEntry {
   readonly serviceVersion: string
   /** From receipt of the request to the making of this entry, microseconds. */
   readonly elapsedMicros: number
+  /** Microseconds that each stage took, of those that were over when the entry was made. */
+  readonly stageMicros: Readonly<Record<string, number>>
+  /** Further refusals like this one that have no row of their own. */
+  readonly repeats?: { readonly count: number; readonly sinceMs: number }
 }
 
 export type AuditedRequest = Omit<AuthorizationRequest, 'credentials' | 'issuerKey'>

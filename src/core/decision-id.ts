@@ -16,7 +16,7 @@ export function decisionId(nowMs: number, random: Uint8Array): string {
 
 const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
-/** Whether `decisionId` can have made the text. */
+/** Whether a text is an id as `decisionId` formats it. */
 export function isDecisionId(text: string): boolean {
   return DECISION_ID.test(text)
 }

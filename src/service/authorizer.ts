@@ -294,6 +294,9 @@ export class Authorizer implements RequestHandler {
       instanceId,
       serviceVersion,
       elapsedMicros: Math.round((clock.monotonicMs() - attempt.receivedAtMs) * 1000),
+      stageMicros: Object.fromEntries(
+        Object.entries(attempt.durations).map(([stage, durationMs]) => [stage, Math.round(durationMs * 1000)]),
+      ),
     }
   }
 }

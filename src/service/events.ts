@@ -1,3 +1,4 @@
+import type { ChainHead } from '../core/audit-chain.ts'
 import type { AuditEntry } from '../core/audit-entry.ts'
 import type { CalloutError, CalloutErrorCode } from '../core/errors.ts'
 import type { AbortCode } from '../core/reasons.ts'
@@ -68,6 +69,10 @@ export interface CalloutEvents {
   historyFailed(error: CalloutError): void
   /** What was changed between the two timestamps was not kept long enough to be recorded. */
   historyGap(from: string, until: string): void
+  /** The chain of the audit was signed as far as the head says; `note` is what was signed. */
+  checkpointMade(head: ChainHead, note: string): void
+  /** A checkpoint could not be stored or copied for now; it is tried again. */
+  checkpointFailed(error: CalloutError): void
   /** A bug was caught; the request it belongs to was denied with `internal`. */
   unexpected(where: string, error: unknown): void
 }

@@ -1,8 +1,12 @@
 import type { AuditEntry } from '../core/audit-entry.ts'
 import type { Allow, Decision } from '../core/decision.ts'
+import { canonicalJson } from '../core/canonical-json.ts'
+import { CalloutError } from '../core/errors.ts'
 import type { Actor } from '../core/identity.ts'
+import { grantSetId } from './grant-sets.ts'
 import type { DecisionColumn } from './schema.ts'
 import { DECISION_COLUMNS } from './schema.ts'
+import { sha256 } from './sha256.ts'
 import { storedText, storedTexts } from './stored-text.ts'
 import {
   booleanValue,
@@ -39,9 +43,15 @@ const TIMESTAMP_MAX_MS = Date.parse('9999-12-31T23:59:59Z')
 
 /**
  * The row of an entry, in the order of `DECISION_COLUMNS`. The same entry makes the same row at any time. Text from outside is made
- * storable, never refused; a number or time that no column can hold is NULL.
+ * storable, never refused; a number or time that no column can hold is NULL. Throws `ERR_STORE_REFUSED` for an admission of nobody.
  */
 export function encodeDecision(entry: AuditEntry): Row {
+  if (
+    entry.decision.outcome === 'allow' &&
+    (entry.principal === undefined || entry.grantsReadTimestamp === undefined)
+  ) {
+    throw new CalloutError('ERR_STORE_REFUSED', 'an admission has to say whom it admits, and on which grants')
+  }
   const cells = { ...decisionCells(entry), ...tokenCells(entry), ...connectionCells(entry) }
   return DECISION_COLUMNS.map((column) => cells[column])
 }
@@ -71,16 +81,29 @@ function decisionCells(entry: AuditEntry) {
     InstanceId: text(entry.instanceId, KEY),
     ServiceVersion: text(entry.serviceVersion, KEY),
     ElapsedMicros: integer(Math.round(entry.elapsedMicros)),
+    StageMicros: jsonValue(entry.stageMicros),
+    RepeatCount: int64Value(entry.repeats?.count),
+    RepeatedSince: timestampValue(entry.repeats?.sinceMs),
     ...sessionCells(allow),
   } satisfies Partial<Cells<DecisionColumn>>
 }
 
 function sessionCells(allow: Allow | undefined) {
-  if (allow === undefined) return { Account: NULL, Permissions: NULL, SessionExpiresAt: NULL }
+  if (allow === undefined) {
+    return {
+      Account: NULL,
+      Permissions: NULL,
+      PermissionsSha256: NULL,
+      SessionExpiresAt: NULL,
+      GrantSetId: NULL,
+    } satisfies Partial<Cells<DecisionColumn>>
+  }
   return {
     Account: text(allow.account, WORD),
     Permissions: jsonValue(allow.permissions),
+    PermissionsSha256: stringValue(sha256(canonicalJson(allow.permissions))),
     SessionExpiresAt: timestampValue(allow.expiresAt * 1000),
+    GrantSetId: stringValue(grantSetId(allow.grantIds)),
   } satisfies Partial<Cells<DecisionColumn>>
 }
 
@@ -120,6 +143,7 @@ function connectionCells({ request: { userNkey, server, client } }: AuditEntry) 
     ConnectionType: text(client.connectionType, KIND),
     TlsVersion: text(client.tlsVersion, KIND),
     HasVerifiedCertificate: booleanValue(client.hasVerifiedCertificate === true),
+    ClientCertificateSha256: text(client.certificateSha256, KEY),
   } satisfies Partial<Cells<DecisionColumn>>
 }
 

@@ -14,6 +14,7 @@ import { model } from './migrations/0005-model.ts'
 import { history } from './migrations/0006-history.ts'
 import { proposals } from './migrations/0007-proposals.ts'
 import { inputs } from './migrations/0008-inputs.ts'
+import { evidence } from './migrations/0009-evidence.ts'
 import { pause } from './retry.ts'
 
 /** In order of their versions, which count from 1. */
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   history,
   proposals,
   inputs,
+  evidence,
 ]
 
 /** A runner that was killed holds the others up for so long; one that is alive renews about once a second. */

@@ -146,14 +146,38 @@ export const DECISION_COLUMNS = [
   'ConnectionType',
   'TlsVersion',
   'HasVerifiedCertificate',
+  'ClientCertificateSha256',
   'InstanceId',
   'ServiceVersion',
   'ElapsedMicros',
+  'StageMicros',
+  'PermissionsSha256',
+  'GrantSetId',
+  'RepeatCount',
+  'RepeatedSince',
 ] as const
 export type DecisionColumn = (typeof DECISION_COLUMNS)[number]
+/** Of `Decisions`, beside what was decided: `core/audit-chain.ts`. */
+export const CHAIN_COLUMNS = ['ChainId', 'ChainSeq', 'PreviousHash', 'RowHash', 'Spooled'] as const
+export const STORED_DECISION_COLUMNS = [...DECISION_COLUMNS, ...CHAIN_COLUMNS] as const
+export type StoredDecisionColumn = (typeof STORED_DECISION_COLUMNS)[number]
 export const DECISIONS_BY_PRINCIPAL = 'DecisionsByPrincipal'
 export const DECISIONS_DENIED = 'DecisionsDenied'
-export const DECISIONS_BY_CONNECTION = 'DecisionsByConnection'
+export const DECISIONS_BY_TOKEN = 'DecisionsByToken'
+export const DECISIONS_BY_ADDRESS = 'DecisionsByAddress'
+export const DECISIONS_BY_SERVER = 'DecisionsByServer'
+export const DECISIONS_BY_GRANT_SET = 'DecisionsByGrantSet'
+
+export const GRANT_SET_MEMBERS = 'GrantSetMembers'
+export const GRANT_SET_MEMBER_COLUMNS = ['GrantId', 'GrantSetId', 'SeenAt'] as const
+
+export const AUDIT_CHECKPOINTS = 'AuditCheckpoints'
+export const AUDIT_CHECKPOINT_COLUMNS = ['ChainId', 'ChainSeq', 'CreatedAt', 'InstanceId', 'Note'] as const
+export const AUDIT_CHECKPOINTS_BY_TIME = 'AuditCheckpointsByTime'
+
+export const AUDIT_READS = 'AuditReads'
+export const AUDIT_READ_COLUMNS = ['ReadId', 'ReadAt', 'Reader', 'Command', 'Query'] as const
+export const AUDIT_READS_BY_TIME = 'AuditReadsByTime'
 
 export const INSTANCES = 'Instances'
 export const INSTANCE_COLUMNS = ['InstanceId', 'StartedAt', 'SeenAt', 'Version'] as const

@@ -3,6 +3,7 @@ import type { CalloutEvents, Delivery } from '../service/events.ts'
 import { TROUBLES } from '../service/membership.ts'
 import type { Clock } from '../service/ports.ts'
 import { bounded } from './bounded.ts'
+import { checkpointEvents, type CheckpointEvents } from './checkpoint-events.ts'
 import { decisionFields, totalMs } from './decision-line.ts'
 import { historyEvents, type HistoryEvents } from './history-events.ts'
 import { createLogLimit, type LogLimit } from './log-limit.ts'
@@ -28,6 +29,7 @@ export function createEvents({ logger, metrics, clock }: EventsOptions): Callout
     ...dependencyEvents(logger, metrics, limit),
     ...memberEvents(logger, metrics, limit),
     ...historyEvents(logger, metrics, limit),
+    ...checkpointEvents(logger, metrics, limit),
   }
   return neverThrowing(parts, () => metrics.unexpectedErrors.inc())
 }
@@ -145,7 +147,10 @@ function memberEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Member
   }
 }
 
-type DependencyEvents = Omit<CalloutEvents, keyof RequestEvents | keyof MemberEvents | keyof HistoryEvents>
+type DependencyEvents = Omit<
+  CalloutEvents,
+  keyof RequestEvents | keyof MemberEvents | keyof HistoryEvents | keyof CheckpointEvents
+>
 
 function dependencyEvents(logger: Logger, metrics: Metrics, limit: LogLimit): DependencyEvents {
   return {

@@ -198,6 +198,18 @@ export const METRICS = {
     labels: [],
     meaning: 'Times that changes of policy were lost to the history, unrecorded for seven days. Alarm on any.',
   },
+  auditCheckpoints: {
+    name: 'audit_checkpoints_total',
+    type: 'counter',
+    labels: [],
+    meaning: 'Times that the audit of this process was signed; every 10 s or 1,000 rows while there are decisions.',
+  },
+  auditCheckpointFailures: {
+    name: 'audit_checkpoint_failures_total',
+    type: 'counter',
+    labels: [],
+    meaning: 'Times that a checkpoint could not be stored or copied; it is tried again.',
+  },
   unexpectedErrors: {
     name: 'unexpected_errors_total',
     type: 'counter',

@@ -67,6 +67,7 @@ export function anEntry(decision: Allow | Deny = anAllow(), change: Partial<Audi
     instanceId: 'instance-1',
     serviceVersion: '0.1.0',
     elapsedMicros: 1234,
+    stageMicros: { wait: 10, grants: 800 },
     ...change,
   }
 }

@@ -115,8 +115,11 @@ suite('while Spanner', () => {
 
   test('refuses to record, nobody is admitted, and everybody is when it records again', async () => {
     await using schema = new DatabaseAdmin({ database: stack.database.name, emulatorHost: stack.emulator.host, clock })
-    const indexes = ['DecisionsByPrincipal', 'DecisionsDenied', 'DecisionsByConnection']
-    const drop = [...indexes.map((index) => `DROP INDEX ${index}`), 'DROP TABLE Decisions']
+    const views = ['RecentDenials', 'ActiveSessions', 'PrincipalDecisions'].map((name) => `VIEW ${name}`)
+    const indexes = ['ByPrincipal', 'Denied', 'ByToken', 'ByAddress', 'ByServer', 'ByGrantSet'].map(
+      (name) => `INDEX Decisions${name}`,
+    )
+    const drop = [...views, ...indexes, 'TABLE Decisions'].map((what) => `DROP ${what}`)
     await schema.updateSchema(drop, async () => {})
     const failuresBefore = await metric(stack.service, 'nats_callout_audit_failures_total{outcome="allow"}')
     await expectRefusals('audit_unavailable')

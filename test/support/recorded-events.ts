@@ -1,3 +1,4 @@
+import type { ChainHead } from '../../src/core/audit-chain.ts'
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import type { CalloutError } from '../../src/core/errors.ts'
 import type { AbortCode } from '../../src/core/reasons.ts'
@@ -34,6 +35,8 @@ export class RecordedEvents implements CalloutEvents {
   readonly historyWriters: boolean[] = []
   readonly historyFailures: CalloutError[] = []
   readonly historyGaps: { from: string; until: string }[] = []
+  readonly checkpoints: { head: ChainHead; note: string }[] = []
+  readonly checkpointFailures: CalloutError[] = []
   readonly unexpectedErrors: { where: string; error: unknown }[] = []
 
   requestAborted(code: AbortCode): void {
@@ -116,6 +119,14 @@ export class RecordedEvents implements CalloutEvents {
 
   historyGap(from: string, until: string): void {
     this.historyGaps.push({ from, until })
+  }
+
+  checkpointMade(head: ChainHead, note: string): void {
+    this.checkpoints.push({ head, note })
+  }
+
+  checkpointFailed(error: CalloutError): void {
+    this.checkpointFailures.push(error)
   }
 
   unexpected(where: string, error: unknown): void {

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { createAuditChain } from '../../src/core/audit-chain.ts'
 import { createEmulatorDatabase } from '../../src/dev/emulator-database.ts'
 import { startSpannerEmulator } from '../../src/dev/spanner-emulator.ts'
 import type { SpannerEmulator, SpannerEmulatorOptions } from '../../src/dev/spanner-emulator.ts'
@@ -5,6 +7,9 @@ import { locateSpannerEmulator } from '../../src/dev/locate-spanner-emulator.ts'
 import { systemClock } from '../../src/service/clock.ts'
 import { DatabaseAdmin } from '../../src/spanner/database-admin.ts'
 import { SpannerDatabase } from '../../src/spanner/database.ts'
+import { createDecisionLog } from '../../src/spanner/decision-log.ts'
+import { sha256 } from '../../src/spanner/sha256.ts'
+import type { DecisionLog } from '../../src/service/ports.ts'
 import { applyMigrations } from '../../src/spanner/migrations.ts'
 import { RecordedEvents } from './recorded-events.ts'
 
@@ -48,6 +53,11 @@ export async function applySchema(emulatorHost: string, name: string): Promise<v
   await using admin = new DatabaseAdmin({ database: name, emulatorHost, clock })
   const { database } = connection
   await applyMigrations({ database, admin, clock, holder: `test ${process.pid}`, progress: () => {} })
+}
+
+/** A log that writes a chain of its own. */
+export function openDecisionLog(database: SpannerDatabase): DecisionLog {
+  return createDecisionLog({ database, chain: createAuditChain(randomUUID(), sha256), clock: systemClock })
 }
 
 /** A point `ms` from now, for the deadline of one call. */

@@ -9,13 +9,12 @@ import type { Identity } from '../../../src/core/identity.ts'
 import { lockKeys } from '../../../src/core/locks.ts'
 import { principalOf } from '../../../src/core/principal.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
-import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
 import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { aDeny, anEntry } from '../../contract/stored-rows.ts'
 import { anIdentity, aRequest, sessionRules } from '../../support/builders.ts'
 import { policyTables, startHistoryWriter } from '../../support/history.ts'
 import type { PolicyTables, TestMember } from '../../support/history.ts'
-import { createTestDatabase, inMs, startOwnEmulator, until } from '../../support/spanner.ts'
+import { createTestDatabase, inMs, openDecisionLog, startOwnEmulator, until } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
 import { callout as runCallout, type CommandResult } from '../../unit/cli/recorded-io.ts'
 import { configWith } from '../../unit/config/config-text.ts'
@@ -130,7 +129,7 @@ async function decided(change: Partial<Identity>, random = 0.5): Promise<string>
     token: identity.token,
     grantsReadTimestamp: policy.readTimestamp,
   })
-  await createDecisionLog(connection.database).append([entry], inMs(5000))
+  await openDecisionLog(connection.database).append([entry], inMs(5000))
   return id
 }
 
@@ -349,7 +348,7 @@ suite('explain of a decision', () => {
     } = anEntry(
       aDeny({ id, decidedAtMs: nowMs, reason: 'token_expired', detail: 'expired \u001b[31m an hour ago', lockIds: [] }),
     )
-    await createDecisionLog(connection.database).append([unknown], inMs(5000))
+    await openDecisionLog(connection.database).append([unknown], inMs(5000))
     const { exitCode, nothingToRunAgain } = await rerun(id)
     assert.deepEqual([exitCode, nothingToRunAgain], [1, 'token_not_accepted'])
     const { stdout } = await callout('explain', '--decision', id)
@@ -481,7 +480,7 @@ async function aDatabaseWithAPast() {
       token,
       grantsReadTimestamp: time,
     })
-    await createDecisionLog(own.database).append([entry], inMs(5000))
+    await openDecisionLog(own.database).append([entry], inMs(5000))
     return id
   }
   const [inHistory, beforeHistory] = [await recorded('2021-06-01T12:00:00Z'), await recorded('2019-06-01T12:00:00Z')]

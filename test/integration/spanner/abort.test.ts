@@ -3,10 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
-import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
 import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
 import { aDeny, anEntry, anId, aNewGrant } from '../../contract/stored-rows.ts'
-import { createTestDatabase, inMs, startOwnEmulator } from '../../support/spanner.ts'
+import { createTestDatabase, inMs, startOwnEmulator, openDecisionLog } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
 import { removeGrant } from '../../support/policy.ts'
 import { adding } from '../../../src/service/policy-edit.ts'
@@ -25,7 +24,7 @@ after(async () => {
 })
 
 test('aborted commits lose no decision and store none twice', async () => {
-  const log = createDecisionLog(connection.database)
+  const log = openDecisionLog(connection.database)
   const count = 400
   const ids = Array.from({ length: count }, (_, index) => anId(index.toString(16)))
   const next = ids.values()

@@ -322,21 +322,6 @@ const BAD: Readonly<Record<string, readonly Cells[]>> = {
   CK_GrantChanges_Change: [{ Change: s('EDITED') }],
   CK_GrantChanges_ChangedBy: [{ ChangedBy: s('') }],
   CK_GrantChanges_Reason: [{ Reason: s('') }],
-  CK_Decisions_Complete: [
-    { Shard: int64Value(2) },
-    { Shard: int64Value(-1), DecisionId: s('x') },
-    { Shard: int64Value(16) },
-    { Outcome: s('ERROR'), Reason: s('internal') },
-    { Outcome: s('allow') },
-    { Reason: s('locked') },
-    { DenyShard: int64Value(1) },
-    { Outcome: s('DENY'), DenyShard: int64Value(1) },
-    { Outcome: s('DENY'), Reason: s('locked') },
-    { Outcome: s('DENY'), Reason: s('locked'), DenyShard: int64Value(2) },
-    ...['Principal', 'Account', 'Permissions', 'SessionExpiresAt', 'GrantsReadAt'].map((column) => ({
-      [column]: NONE,
-    })),
-  ],
   CK_SchemaMigrations_State: [{ State: s('HALF') }],
 }
 

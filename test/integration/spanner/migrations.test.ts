@@ -62,10 +62,10 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
   await using connection = openDatabase(emulator.host, name)
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), {
     code: 'ERR_SCHEMA_VERSION',
-    message: 'the schema of the database is at version 0, this release needs 8: run "callout schema apply"',
+    message: 'the schema of the database is at version 0, this release needs 9: run "callout schema apply"',
   })
   assert.deepEqual(await apply(name, 'one'), {
-    versions: [1, 2, 3, 4, 5, 6, 7, 8],
+    versions: [1, 2, 3, 4, 5, 6, 7, 8, 9],
     progress: [
       'creating the tables that record migrations',
       'applying migration 0001 policy',
@@ -76,7 +76,8 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
       'applying migration 0006 history',
       'applying migration 0007 proposals',
       'applying migration 0008 inputs',
-      'the schema is at version 8',
+      'applying migration 0009 evidence',
+      'the schema is at version 9',
     ],
   })
   await requireKnownSchema(connection.database, inMs(5000))
@@ -84,7 +85,7 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
 
 test('applying again does nothing', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 8'] })
+  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 9'] })
 })
 
 test('of several runners at once each migration is applied by one', async () => {
@@ -118,17 +119,17 @@ test('the work of a runner that was killed is finished by another when its lease
     message: /^migration 0001 policy of the schema is not finished/,
   })
   const { versions, progress } = await apply(name, 'survivor')
-  assert.deepEqual(versions, [1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual(versions, [1, 2, 3, 4, 5, 6, 7, 8, 9])
   assert.equal(progress[0], 'waiting for victim, who is applying migrations')
   await requireKnownSchema(connection.database, inMs(5000))
 })
 
 test('a schema with a migration that this release does not know is refused and left alone', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  await record(connection.database, { Version: 9, Name: 'later' })
+  await record(connection.database, { Version: 10, Name: 'later' })
   const refusal = {
     code: 'ERR_SCHEMA_VERSION',
-    message: /holds migration 0009 later, which this release does not know/,
+    message: /holds migration 0010 later, which this release does not know/,
   }
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), refusal)
   await assert.rejects(apply(connection.name, 'one'), refusal)
@@ -144,11 +145,26 @@ test('a schema that was applied with other statements is refused and left alone'
 
 test('an older schema is refused, and the missing migrations are applied, also one that stopped before it was recorded', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  const forget = [4, 5, 6, 7, 8].map((version) => deletion(schema.SCHEMA_MIGRATIONS, [int64Value(version)]))
+  const forget = [4, 5, 6, 7, 8, 9].map((version) => deletion(schema.SCHEMA_MIGRATIONS, [int64Value(version)]))
   await connection.database.commit(forget, { repeatable: true }, inMs(5000))
-  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 3, .* needs 8/ })
-  assert.deepEqual((await apply(connection.name, 'one')).versions, [4, 5, 6, 7, 8])
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 3, .* needs 9/ })
+  assert.deepEqual((await apply(connection.name, 'one')).versions, [4, 5, 6, 7, 8, 9])
 })
+
+/** Columns that came after the first release. */
+const ADDED_SINCE = [
+  'DisplayName',
+  'Actors',
+  'Attributes',
+  'WantedAccount',
+  'HasVerifiedCertificate',
+  'ClientCertificateSha256',
+  'StageMicros',
+  'PermissionsSha256',
+  'GrantSetId',
+  'RepeatCount',
+  'RepeatedSince',
+] as const
 
 test('a release from before a migration goes on recording, and rows of both stay', async () => {
   const name = await createEmulatorDatabase(emulator.host)
@@ -160,13 +176,12 @@ test('a release from before a migration goes on recording, and rows of both stay
     const cells = new Map(
       schema.DECISION_COLUMNS.map((column, index) => [column, encodeDecision(anEntry(anAllow({ id })))[index]]),
     )
-    for (const added of ['DisplayName', 'Actors', 'Attributes', 'WantedAccount', 'HasVerifiedCertificate'] as const)
-      cells.delete(added)
+    for (const added of ADDED_SINCE) cells.delete(added)
     const row = insertion(schema.DECISIONS, [...cells.keys()], [[...cells.values()].map((cell) => cell ?? NULL)])
     await connection.database.commit([row], { repeatable: true }, inMs(5000))
   }
   await insertAsBefore(anId('1'))
-  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3, 4, 5, 6, 7, 8, 9])
   await insertAsBefore(anId('2'))
   const rows = await connection.database.query(
     'SELECT COUNT(*) FROM Decisions WHERE Actors IS NULL AND DisplayName IS NULL',
@@ -181,7 +196,7 @@ test('the status tells who applied what and when', async () => {
   const { version, needed, migrations } = await schemaStatus(connection.database, inMs(5000))
   assert.deepEqual(
     [version, needed, migrations.map(({ state, appliedBy }) => `${state} by ${appliedBy}`)],
-    [8, 8, Array(8).fill(`applied by test ${process.pid}`)],
+    [9, 9, Array(9).fill(`applied by test ${process.pid}`)],
   )
   for (const { appliedAt } of migrations) assert.match(appliedAt ?? '', /^20\d\d-.*Z$/)
 })
@@ -194,7 +209,8 @@ test('the names that the code uses are those of the database', async () => {
   }
   const columns = await names(
     `SELECT CONCAT(TABLE_NAME, '.', COLUMN_NAME) FROM INFORMATION_SCHEMA.COLUMNS
-     WHERE TABLE_SCHEMA = ''`,
+     WHERE TABLE_SCHEMA = ''
+       AND TABLE_NAME NOT IN (SELECT TABLE_NAME FROM INFORMATION_SCHEMA.VIEWS WHERE TABLE_SCHEMA = '')`,
   )
   const policy = Object.values(POLICY_TABLES).map(({ table, columns }) => [table, columns] as const)
   const GRANT_CHANGE_COLUMNS = ['GrantId', 'ChangedAt', 'Change', 'Principal', 'ChangedBy', 'Reason', 'GrantRow']
@@ -205,7 +221,10 @@ test('the names that the code uses are those of the database', async () => {
     [schema.POLICY_HISTORY]: schema.POLICY_HISTORY_COLUMNS,
     [schema.CHANGE_STREAM_READERS]: schema.CHANGE_STREAM_READER_COLUMNS,
     [schema.PROPOSALS]: schema.PROPOSAL_COLUMNS,
-    [schema.DECISIONS]: schema.DECISION_COLUMNS,
+    [schema.DECISIONS]: schema.STORED_DECISION_COLUMNS,
+    [schema.GRANT_SET_MEMBERS]: schema.GRANT_SET_MEMBER_COLUMNS,
+    [schema.AUDIT_CHECKPOINTS]: schema.AUDIT_CHECKPOINT_COLUMNS,
+    [schema.AUDIT_READS]: schema.AUDIT_READ_COLUMNS,
     [schema.INSTANCES]: schema.INSTANCE_COLUMNS,
     [schema.SCHEMA_MIGRATIONS]: schema.SCHEMA_MIGRATION_COLUMNS,
     [schema.SCHEMA_LOCK]: schema.SCHEMA_LOCK_COLUMNS,
@@ -236,7 +255,12 @@ test('the names that the code uses are those of the database', async () => {
       schema.PROPOSALS_BY_STATE,
       schema.DECISIONS_BY_PRINCIPAL,
       schema.DECISIONS_DENIED,
-      schema.DECISIONS_BY_CONNECTION,
+      schema.DECISIONS_BY_TOKEN,
+      schema.DECISIONS_BY_ADDRESS,
+      schema.DECISIONS_BY_SERVER,
+      schema.DECISIONS_BY_GRANT_SET,
+      schema.AUDIT_CHECKPOINTS_BY_TIME,
+      schema.AUDIT_READS_BY_TIME,
     ]),
   )
 })

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { after, afterEach, beforeEach, test } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
-import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
 import { upsertion } from '../../../src/spanner/mutation.ts'
 import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { COMMIT_TIMESTAMP, stringValue, timestampValue } from '../../../src/spanner/values.ts'
@@ -14,6 +13,7 @@ import {
   recreateDatabase,
   startOwnEmulator,
   until,
+  openDecisionLog,
 } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
 import { startTcpProxy } from '../../support/tcp-proxy.ts'
@@ -168,7 +168,7 @@ test('the ports report an outage under their own codes', async () => {
   await assert.rejects(createPolicyReader(database).read(['user:corp:alice'], inMs(DEADLINE_MS)), {
     code: 'ERR_GRANTS_UNAVAILABLE',
   })
-  await assert.rejects(createDecisionLog(database).append([anEntry(aDeny())], inMs(DEADLINE_MS)), {
+  await assert.rejects(openDecisionLog(database).append([anEntry(aDeny())], inMs(DEADLINE_MS)), {
     code: 'ERR_AUDIT_UNAVAILABLE',
   })
 })
@@ -188,7 +188,7 @@ test('an outage and its end are reported once each for an operation', async () =
 })
 
 test('a commit that the server took before it froze is recognised when it is tried again', async () => {
-  const log = createDecisionLog(connection.database)
+  const log = openDecisionLog(connection.database)
   const entries = [anEntry(aDeny({ id: anId('a1') })), anEntry(aDeny({ id: anId('a2') }))]
   await log.append(entries, inMs(5000))
   emulator.signal('SIGSTOP')

@@ -3,13 +3,12 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
-import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
 import { MIGRATIONS } from '../../../src/spanner/migrations.ts'
 import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
 import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { anEntry, aNewGrant } from '../../contract/stored-rows.ts'
 import { startMultiplexingProxy } from '../../support/multiplexing-proxy.ts'
-import { createTestDatabase, inMs, openDatabase, startOwnEmulator } from '../../support/spanner.ts'
+import { createTestDatabase, inMs, openDatabase, startOwnEmulator, openDecisionLog } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
 import { removeGrant } from '../../support/policy.ts'
 import { adding } from '../../../src/service/policy-edit.ts'
@@ -30,7 +29,7 @@ async function useEverything({ database }: TestDatabase): Promise<void> {
   await admin.edit(adding('grant', aNewGrant()))
   const { grants } = await createPolicyReader(database).read(['user:corp:alice'], inMs(5000))
   assert.equal(grants.length, 1)
-  await createDecisionLog(database).append([anEntry()], inMs(5000))
+  await openDecisionLog(database).append([anEntry()], inMs(5000))
   await removeGrant(admin, 'g1')
 }
 

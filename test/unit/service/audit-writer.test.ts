@@ -17,6 +17,7 @@ function anEntry(id: string): AuditEntry {
     instanceId: 'i',
     serviceVersion: '0',
     elapsedMicros: 1,
+    stageMicros: {},
   }
 }
 

@@ -15,6 +15,7 @@ const ENTRY: AuditEntry = {
   instanceId: 'i',
   serviceVersion: '0',
   elapsedMicros: 1,
+  stageMicros: {},
 }
 
 function aSituation(change: Partial<SpareRowsOptions> = {}) {

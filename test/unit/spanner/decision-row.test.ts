@@ -18,6 +18,7 @@ test('a row names a thousand skipped grants and counts the rest', () => {
     instanceId: 'i',
     serviceVersion: '0',
     elapsedMicros: 1,
+    stageMicros: {},
   })
   const skipped = JSON.parse(row[DECISION_COLUMNS.indexOf('SkippedGrants')]?.stringValue ?? '') as object[]
   assert.equal(skipped.length, 1001)

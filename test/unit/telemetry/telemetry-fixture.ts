@@ -58,6 +58,7 @@ export function anEntry(decision: Decision, changes: Partial<AuditEntry> = {}): 
     instanceId: 'i-1',
     serviceVersion: '0.1.0',
     elapsedMicros: 2_500,
+    stageMicros: {},
     ...changes,
   }
 }

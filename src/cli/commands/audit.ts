@@ -1,0 +1,9 @@
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-options.ts'
+import { addAuditEvidenceCommands } from './audit-evidence.ts'
+
+/** `callout audit …` */
+export function addAuditCommands(program: Command, context: CommandContext): void {
+  const audit = program.command('audit').description('what was decided, and what proves it')
+  addAuditEvidenceCommands(audit, context)
+}
