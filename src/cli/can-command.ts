@@ -1,21 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import type { Connection, ConnectionType, TlsRequirement } from '../core/connection-condition.ts'
-import type { DecisionInput } from '../core/decide.ts'
 import type { Action } from '../core/grant.ts'
-import type { Identity } from '../core/identity.ts'
-import { lockKeys } from '../core/locks.ts'
-import { permits, type Permitted } from '../core/permits.ts'
-import { parsePrincipal } from '../core/principal.ts'
-import { parseSubjectPattern, problemOfQueue, type SubjectPattern } from '../core/subject.ts'
-import { grantsOfEntry, traceDecision, type GrantTrace, type Trace } from '../core/trace.ts'
-import { systemClock as clock } from '../service/clock.ts'
-import { createPolicyReader } from '../spanner/policy-store.ts'
+import { parseQuestion, permitsOf, type Permitted, type Question } from '../core/permits.ts'
+import { grantsByEntry, traceDecision, type GrantTrace, type Trace } from '../core/trace.ts'
+import { assumedDecision, assumedIdentity, warnOfUnknownIssuer, type ClientOptions } from './assumed-client.ts'
 import { EXIT, usageFailure, type CliIo } from './io.ts'
 import { writeOutput, type OutputFormat } from './output.ts'
 import { openKnownStore } from './store.ts'
-
-/** A person waits for it. */
-const READ_WITHIN_MS = 10_000
 
 export interface CanQuestion {
   readonly principal: string
@@ -23,60 +12,26 @@ export interface CanQuestion {
   readonly subject: string
 }
 
-export interface CanOptions {
+export interface CanOptions extends ClientOptions {
   readonly queue?: string
-  readonly account?: string
-  readonly group?: readonly string[]
-  readonly attribute?: readonly string[]
-  readonly address?: string
-  readonly connectionType: ConnectionType
-  readonly tls?: TlsRequirement
+  readonly at?: string
   readonly output: OutputFormat
 }
 
-/** `callout can`: what the service would decide now, and whether that permits the action. Returns 0 for yes, 1 for no or in part. */
+/**
+ * `callout can`: what the service would decide now, or would have decided, and whether that permits the action. Returns 0 for yes, 1 for
+ * no or in part.
+ */
 export async function can(configFile: string, asked: CanQuestion, options: CanOptions, io: CliIo): Promise<number> {
-  const identity = identityOf(asked.principal, options)
-  const action = actionOf(asked.action)
-  const subject = patternOf(asked.subject)
-  checkQueue(action, options.queue)
+  const identity = assumedIdentity(asked.principal, options)
+  const question = questionOf(asked, options.queue)
   await using store = await openKnownStore(configFile, io)
-  const { callout, issuers, session } = store.config
-  if (!issuers.some(({ id }) => id === identity.issuerId))
-    io.stderr.write(`callout: warning: no issuer of the configuration has the id ${identity.issuerId}\n`)
-  const nowMs = clock.nowMs()
-  const rules = { accounts: callout.accounts, maxMs: session.maxMs, jitter: 0, minRemainingMs: session.minRemainingMs }
-  const input: DecisionInput = {
-    id: randomUUID(),
-    identity: { ...identity, token: { expiresAt: Math.ceil((nowMs + session.maxMs) / 1000) } },
-    wantedAccount: options.account,
-    connection: connectionOf(options),
-    policy: await createPolicyReader(store.database).read(
-      lockKeys(identity, callout.accounts.keys()),
-      clock.monotonicMs() + READ_WITHIN_MS,
-    ),
-    rules,
-    nowMs,
-    random: 0,
-  }
+  warnOfUnknownIssuer(store.config, identity, io)
+  const { input } = await assumedDecision(store, identity, options)
   const trace = traceDecision(input)
-  const permitted = answerOf(trace, {
-    action,
-    subject,
-    ...(options.queue === undefined ? {} : { queue: options.queue }),
-  })
-  writeAnswer(io, options.output, action, trace, permitted)
+  const permitted = permitsOf(trace.decision, question)
+  writeAnswer(io, options.output, question.action, trace, permitted)
   return permitted.verdict === 'yes' ? EXIT.ok : EXIT.failure
-}
-
-interface Asked {
-  readonly action: Action
-  readonly subject: SubjectPattern
-  readonly queue?: string
-}
-
-function answerOf({ decision }: Trace, asked: Asked): Permitted {
-  return decision.outcome === 'allow' ? permits(decision.permissions, asked) : { verdict: 'no', because: [] }
 }
 
 interface Because {
@@ -93,8 +48,9 @@ function writeAnswer(
 ): void {
   const { decision } = trace
   const refused = decision.outcome === 'deny' ? decision : undefined
+  const grantsOf = grantsByEntry(trace)
   const records = because.flatMap((entry): Because[] => {
-    const grants = grantsOfEntry(trace, action, entry)
+    const grants = grantsOf(action, entry)
     return grants.length === 0 ? [{ entry }] : grants.map(({ grant }) => ({ entry, grant }))
   })
   const skipped = trace.grants.flatMap(({ grant, why }) => (why === undefined ? [] : [{ id: grant.id, why }]))
@@ -132,60 +88,12 @@ function sentence({
   return verdict === 'partly' ? `in part, in account ${account}` : `${verdict}, in account ${account}`
 }
 
-function identityOf(text: string, { group = [], attribute = [] }: CanOptions): Identity {
-  const parsed = parsePrincipal(text)
-  if ('problem' in parsed) throw usageFailure(`${JSON.stringify(text)}: ${parsed.problem}`)
-  const { kind, issuerId, name } = parsed.principal
-  if ((kind !== 'user' && kind !== 'client') || issuerId === undefined || name === undefined)
-    throw usageFailure('only a user or a client connects: name one of them, and its groups with --group')
-  const attributes = attribute.map((pair) => {
-    const equals = pair.indexOf('=')
-    if (equals < 1) throw usageFailure(`--attribute ${JSON.stringify(pair)}: write name=value`)
-    return [pair.slice(0, equals), pair.slice(equals + 1)] as const
-  })
-  const client = kind === 'client' ? { clientId: name } : {}
-  return {
-    issuerId,
-    kind,
-    subject: name,
-    ...client,
-    groups: group,
-    attributes: Object.fromEntries(attributes),
-    token: {},
-  }
-}
-
-/** Fails with what to write when it is none. */
-export function actionOf(text: string): Action {
-  if (text === 'publish' || text === 'subscribe') return text
-  throw usageFailure('the action is "publish" or "subscribe"')
-}
-
-/** A subject as a question names it; fails with what is wrong. */
-export function patternOf(text: string): SubjectPattern {
-  const parsed = parseSubjectPattern(text)
-  if ('problem' in parsed) throw usageFailure(`${JSON.stringify(text)}: ${parsed.problem}`)
-  if (parsed.pattern.tokens.some(({ kind }) => kind === 'variable'))
-    throw usageFailure('a subject that is asked for holds no variable')
-  return parsed.pattern
-}
-
-function checkQueue(action: Action, queue: string | undefined): void {
-  if (queue === undefined) return
-  if (action === 'publish') throw usageFailure('--queue goes with subscribe')
-  const problem = problemOfQueue(queue)
-  if (problem !== undefined) throw usageFailure(`--queue ${JSON.stringify(queue)}: ${problem}`)
-}
-
-const WIRE_TYPES = { STANDARD: 'nats', WEBSOCKET: 'websocket', MQTT: 'mqtt', LEAFNODE: undefined } as const
-
-function connectionOf({ address = '', connectionType, tls }: CanOptions): Connection {
-  const wire = WIRE_TYPES[connectionType]
-  return {
-    kind: connectionType === 'LEAFNODE' ? 'Leafnode' : 'Client',
-    host: address,
-    ...(wire === undefined ? {} : { connectionType: wire }),
-    ...(tls === undefined ? {} : { tlsVersion: '1.3' }),
-    ...(tls === 'mutual' ? { hasVerifiedCertificate: true as const } : {}),
-  }
+/** Fails with what is wrong. */
+export function questionOf(asked: { readonly action: string; readonly subject: string }, queue?: string): Question {
+  const { action, subject } = asked
+  if (action !== 'publish' && action !== 'subscribe') throw usageFailure('the action is "publish" or "subscribe"')
+  const parsed = parseQuestion(action, subject, queue)
+  const written = [subject, ...(queue === undefined ? [] : [queue])].map((text) => JSON.stringify(text)).join(' queue ')
+  if ('problem' in parsed) throw usageFailure(`${written}: ${parsed.problem}`)
+  return parsed.question
 }

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander'
+import { CONNECTION_TYPES, TLS_REQUIREMENTS } from '../core/connection-condition.ts'
 import type { CliIo } from './io.ts'
 import { OUTPUT_FORMATS, type OutputFormat } from './output.ts'
 
@@ -34,6 +35,25 @@ export function withOutput(command: Command): Command {
   return command.addOption(
     new Option('--output <format>', 'for people or for programs').choices(OUTPUT_FORMATS).default('table'),
   )
+}
+
+/** What is assumed of the identity of a client, where no token says it. */
+export function withIdentity(command: Command): Command {
+  return command
+    .option('--group <name>', 'a group of its token; may be repeated', collected)
+    .option('--attribute <name=value>', 'what a variable stands for; may be repeated', collected)
+}
+
+/** What is assumed of the connection of a client, and the time that is looked at. */
+export function withConnection(command: Command): Command {
+  return command
+    .option('--account <name>', 'the user name that the client sends, where grants lie in several accounts')
+    .option('--address <ip>', 'where it comes from; without, a condition on the address does not hold')
+    .addOption(new Option('--connection-type <type>', 'how it comes').choices(CONNECTION_TYPES).default('STANDARD'))
+    .addOption(
+      new Option('--tls <what>', 'over TLS; "mutual" with a verified client certificate').choices(TLS_REQUIREMENTS),
+    )
+    .option('--at <time>', 'in place of now; RFC 3339 with zone, or -24h from now')
 }
 
 /** Every command that edits policy says who and why, and can be tried. */

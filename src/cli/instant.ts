@@ -24,6 +24,13 @@ export function parsePast(text: string, option: string, nowMs: number): number {
   return 2 * nowMs - parseInstant(`+${text.slice(1)}`, option, nowMs)
 }
 
+/** The same of a time that has been; fails for one that lies in the future. */
+export function parsePastInstant(text: string, option: string, nowMs: number): number {
+  const ms = parsePast(text, option, nowMs)
+  if (ms <= nowMs) return ms
+  throw usageFailure(`${option} lies in the future; nobody knows what will be granted then`)
+}
+
 /** The window between `--from` and `--until`; open where one is absent. Throws a usage failure for one that would never open. */
 export function windowOf(options: { readonly from?: string; readonly until?: string }, nowMs: number): ValidityWindow {
   const from = options.from === undefined ? undefined : parseInstant(options.from, '--from', nowMs)

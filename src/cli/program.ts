@@ -6,6 +6,7 @@ import { addCanCommand } from './commands/can.ts'
 import { addCompletionCommand } from './commands/completion.ts'
 import { addConfigCommands } from './commands/config.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addExplainCommand } from './commands/explain.ts'
 import { addGrantsCommands } from './commands/grants.ts'
 import { addHistoryCommands } from './commands/history.ts'
 import { addKeysCommands } from './commands/keys.ts'
@@ -15,6 +16,7 @@ import { addPlanCommands } from './commands/plans.ts'
 import { addProposalCommands } from './commands/proposals.ts'
 import { addSchemaCommands } from './commands/schema.ts'
 import { addServeCommand } from './commands/serve.ts'
+import { addTestCommand } from './commands/test.ts'
 import { addTokenCommands } from './commands/token.ts'
 import { addWhoCanCommand } from './commands/who-can.ts'
 import { reportFailure } from './failure-report.ts'
@@ -39,6 +41,8 @@ const GROUPS: readonly ((program: Command, context: CommandContext) => void)[] =
   addProposalCommands,
   addCanCommand,
   addWhoCanCommand,
+  addExplainCommand,
+  addTestCommand,
   addKeysCommands,
   addTokenCommands,
   addCompletionCommand,

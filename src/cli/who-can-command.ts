@@ -2,7 +2,7 @@ import type { Action } from '../core/grant.ts'
 import type { BindingRow, GrantRow } from '../core/policy-row.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { scanKind } from '../service/policy-scan.ts'
-import { actionOf, patternOf } from './can-command.ts'
+import { questionOf } from './can-command.ts'
 import { coversSubject } from './grant-input.ts'
 import { formatOptionalInstant } from './instant.ts'
 import { EXIT, type CliIo } from './io.ts'
@@ -33,8 +33,7 @@ export async function whoCan(
   { account, output }: WhoCanOptions,
   io: CliIo,
 ): Promise<number> {
-  const action = actionOf(asked.action)
-  const subject = patternOf(asked.subject)
+  const { action, subject } = questionOf(asked)
   await using policy = await openPolicy(configFile, io)
   const nowMs = clock.nowMs()
   const isOpen = ({ validFromMs = -Infinity, validUntilMs = Infinity }: GrantRow | BindingRow): boolean =>

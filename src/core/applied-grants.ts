@@ -30,7 +30,7 @@ export interface AppliedGrants {
   readonly allows: AppliedGrant[]
   readonly denies: AppliedGrant[]
   /** Denies whose window opens later: a session must end before, whatever their subject. */
-  readonly laterDenies: { readonly account: string; readonly validFromMs: number }[]
+  readonly laterDenies: { readonly id: string; readonly account: string; readonly validFromMs: number }[]
   readonly unenforceable: UnenforceableDeny[]
   readonly skipped: SkippedGrant[]
 }
@@ -77,7 +77,8 @@ function apply(
   const unmet = unmetCondition(grant, connection)
   if (unmet !== undefined) return void result.skipped.push({ id: grant.id, why: unmet })
   if (window.validFromMs !== undefined && window.validFromMs > nowMs) {
-    if (grant.effect === 'deny') result.laterDenies.push({ account: grant.account, validFromMs: window.validFromMs })
+    if (grant.effect === 'deny')
+      result.laterDenies.push({ id: grant.id, account: grant.account, validFromMs: window.validFromMs })
     return void result.skipped.push({ id: grant.id, why: 'not_yet_valid' })
   }
   const expanded = expand(grant, variables)

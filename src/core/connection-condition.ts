@@ -75,6 +75,28 @@ function connectionTypeOf({ kind, connectionType }: Connection): ConnectionType 
   return connectionType === 'mqtt' ? 'MQTT' : undefined
 }
 
+const WIRE_TYPES = { STANDARD: 'nats', WEBSOCKET: 'websocket', MQTT: 'mqtt', LEAFNODE: undefined } as const
+
+/** A connection of which this is known: what nats-server would say of it. Without an address no condition on the address holds. */
+export function connectionLike({
+  address = '',
+  connectionType = 'STANDARD',
+  tls,
+}: {
+  readonly address?: string | undefined
+  readonly connectionType?: ConnectionType | undefined
+  readonly tls?: TlsRequirement | undefined
+}): Connection {
+  const wire = WIRE_TYPES[connectionType]
+  return {
+    kind: connectionType === 'LEAFNODE' ? 'Leafnode' : 'Client',
+    host: address,
+    ...(wire === undefined ? {} : { connectionType: wire }),
+    ...(tls === undefined ? {} : { tlsVersion: '1.3' }),
+    ...(tls === 'mutual' ? { hasVerifiedCertificate: true as const } : {}),
+  }
+}
+
 /** Case counts: rows and configuration are compared as they are written. */
 export function isConnectionType(text: string): text is ConnectionType {
   return CONNECTION_TYPES.some((type) => type === text)

@@ -95,7 +95,7 @@ export function decide(input: DecisionInput): Decision {
   }
 
   const later = laterDenies.filter((grant) => grant.account === account)
-  const expiresAt = sessionEnd(input, used, later, accountRules)
+  const expiresAt = sessionEnd(input, sessionBounds(input, used, later, accountRules))
   if (expiresAt * 1000 - nowMs < input.rules.minRemainingMs) {
     return deny(input, 'session_too_short', { skipped, detail: `the session would end at ${expiresAt}` })
   }
@@ -146,21 +146,40 @@ function permissionsFrom(
   return compilePermissions([...subjects, { action: 'subscribe', effect: 'allow', subject: inbox }], responses)
 }
 
-/** Whole seconds, rounded down: nats-server ends the connection at that second. */
-function sessionEnd(
-  input: DecisionInput,
+/** What a session does not outlast. */
+export interface SessionBound {
+  /** `grant`: it ends; `role`: the longest session of the role that the grant comes by; `deny`: it begins. */
+  readonly by: 'token' | 'session_max' | 'account_max' | 'grant' | 'role' | 'deny'
+  readonly grantId?: string
+  readonly endsMs: number
+}
+
+/** Every bound of a session in an account that uses these grants. */
+export function sessionBounds(
+  { identity, rules, nowMs }: DecisionInput,
   used: readonly AppliedGrant[],
   laterDenies: AppliedGrants['laterDenies'],
-  accountRules: AccountRules,
-): number {
-  const { identity, rules, nowMs } = input
-  const maxMs = Math.min(rules.maxMs, accountRules.sessionMaxMs ?? rules.maxMs)
-  let endMs = Math.min((identity.token.expiresAt ?? 0) * 1000, nowMs + maxMs)
-  for (const { validUntilMs = Infinity, sessionMaxMs = Infinity } of used)
-    endMs = Math.min(endMs, validUntilMs, nowMs + sessionMaxMs)
-  for (const grant of laterDenies) endMs = Math.min(endMs, grant.validFromMs)
+  { sessionMaxMs: accountMaxMs }: AccountRules,
+): SessionBound[] {
+  const bounds: SessionBound[] = [
+    { by: 'token', endsMs: (identity.token.expiresAt ?? 0) * 1000 },
+    { by: 'session_max', endsMs: nowMs + rules.maxMs },
+  ]
+  if (accountMaxMs !== undefined) bounds.push({ by: 'account_max', endsMs: nowMs + accountMaxMs })
+  for (const { id, validUntilMs, sessionMaxMs } of used) {
+    if (validUntilMs !== undefined) bounds.push({ by: 'grant', grantId: id, endsMs: validUntilMs })
+    if (sessionMaxMs !== undefined) bounds.push({ by: 'role', grantId: id, endsMs: nowMs + sessionMaxMs })
+  }
+  for (const { id, validFromMs } of laterDenies) bounds.push({ by: 'deny', grantId: id, endsMs: validFromMs })
+  return bounds
+}
+
+/** Whole seconds, rounded down: nats-server ends the connection at that second. */
+function sessionEnd({ rules, nowMs, random }: DecisionInput, bounds: readonly SessionBound[]): number {
+  let endMs = Infinity
+  for (const { endsMs } of bounds) endMs = Math.min(endMs, endsMs)
   const lengthMs = endMs - nowMs
-  const shortenedMs = lengthMs * (1 - rules.jitter * input.random)
+  const shortenedMs = lengthMs * (1 - rules.jitter * random)
   return Math.floor((nowMs + Math.max(shortenedMs, Math.min(lengthMs, rules.minRemainingMs + 1000))) / 1000)
 }
 

@@ -145,6 +145,6 @@ function accountTarget(account: string): string {
   return `account:${account}`
 }
 
-function isInForce({ expiresAtMs }: Lock, nowMs: number): boolean {
+export function isInForce({ expiresAtMs }: Lock, nowMs: number): boolean {
   return expiresAtMs === undefined || expiresAtMs > nowMs
 }

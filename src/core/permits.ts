@@ -1,6 +1,7 @@
+import type { Decision } from './decision.ts'
 import type { Action } from './grant.ts'
 import type { Permissions } from './permissions.ts'
-import { covers, overlaps, parseSubjectPattern, type SubjectPattern } from './subject.ts'
+import { covers, overlaps, parseSubjectPattern, problemOfQueue, type SubjectPattern } from './subject.ts'
 
 /** What is asked of permissions: a subject, with wildcards for all that they match, and the queue group of a subscriber. */
 export interface Question {
@@ -8,6 +9,21 @@ export interface Question {
   readonly subject: SubjectPattern
   /** On `subscribe` only. */
   readonly queue?: string
+}
+
+/** A question as people write it: a subject holds no variable, and a queue group goes with `subscribe`. */
+export function parseQuestion(
+  action: Action,
+  subject: string,
+  queue?: string,
+): { readonly question: Question } | { readonly problem: string } {
+  const parsed = parseSubjectPattern(subject)
+  if ('problem' in parsed) return parsed
+  if (parsed.pattern.tokens.some(({ kind }) => kind === 'variable'))
+    return { problem: 'a subject that is asked for holds no variable' }
+  if (queue === undefined) return { question: { action, subject: parsed.pattern } }
+  const problem = action === 'publish' ? 'a queue group goes with subscribe' : problemOfQueue(queue)
+  return problem === undefined ? { question: { action, subject: parsed.pattern, queue } } : { problem }
 }
 
 /**
@@ -55,6 +71,11 @@ export function permits(permissions: Permissions, question: Question): Permitted
   if (inPart.length > 0) return { verdict: 'partly', because: texts(inPart) }
   const isWhole = allowed.some(({ subject }) => covers(subject, question.subject))
   return { verdict: isWhole ? 'yes' : 'partly', because: texts(allowed) }
+}
+
+/** The same of a decision; a denial permits nothing. */
+export function permitsOf(decision: Decision, question: Question): Permitted {
+  return decision.outcome === 'allow' ? permits(decision.permissions, question) : { verdict: 'no', because: [] }
 }
 
 function withoutMeaning({ tokens }: SubjectPattern): SubjectPattern {

@@ -58,6 +58,20 @@ export function principalOf(identity: Identity): string {
   return `${identity.kind}:${identity.issuerId}:${identity.subject}`
 }
 
+/** The identity that a user or client of this name has, with nothing said of its token; only such a one connects. */
+export function identityNamed(
+  text: string,
+  { groups, attributes }: Pick<Identity, 'groups' | 'attributes'>,
+): { identity: Identity } | { problem: string } {
+  const parsed = parsePrincipal(text)
+  if ('problem' in parsed) return parsed
+  const { kind, issuerId, name } = parsed.principal
+  if ((kind !== 'user' && kind !== 'client') || issuerId === undefined || name === undefined)
+    return { problem: 'only a user or a client connects: name one of them, and say its groups beside' }
+  const client = kind === 'client' ? { clientId: name } : {}
+  return { identity: { issuerId, kind, subject: name, ...client, groups, attributes, token: {} } }
+}
+
 /** Every principal whose grants this identity may use. Roles are added by the bindings that the store holds. */
 export function grantedPrincipals(identity: Identity): string[] {
   return [

@@ -29,7 +29,7 @@ function list<S extends z.ZodType>(element: S, max: number, description: string)
     .describe(description)
 }
 
-function time(description: string) {
+export function time(description: string) {
   return z
     .string()
     .regex(RFC_3339, 'must be a time with its zone, such as 2027-01-31T18:00:00Z')

@@ -3,7 +3,7 @@ import type { Policy } from '../core/grant.ts'
 import { lockKeys } from '../core/locks.ts'
 import type { PlannedChange } from '../core/plan.ts'
 import { PolicyOverlay } from '../core/policy-overlay.ts'
-import type { RecordedDecision } from '../core/recorded-decision.ts'
+import { recordedInputs, type RecordedDecision } from '../core/recorded-decision.ts'
 import { effectOn, type SessionEffect } from '../core/session-effect.ts'
 import type { Clock, LiveSessions, PolicyReader } from './ports.ts'
 
@@ -61,7 +61,7 @@ export async function affectedSessions(
   const affected: AffectedSession[] = []
   const policies = new Map<string, Policy>()
   for (const session of sessions) {
-    const { made } = session
+    const made = recordedInputs(session)
     if (made === undefined) continue
     const keys = lockKeys(made.identity, options.rules.accounts.keys())
     if (!keys.some((key) => touched.has(key))) continue
@@ -104,8 +104,6 @@ function decideNow(
   const input: DecisionInput = {
     id: session.id,
     ...made,
-    // Rows before `WantedAccount` do not say whether the client named its account.
-    ...(session.missing.length > 0 && { wantedAccount: session.account }),
     policy,
     rules: { ...rules, jitter: 0, minRemainingMs: 0 },
     nowMs,

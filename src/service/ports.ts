@@ -12,7 +12,7 @@ import type {
   PolicyTables,
   UnsignedRow,
 } from '../core/policy-row.ts'
-import type { RecordedDecision } from '../core/recorded-decision.ts'
+import type { RecordedDecision, RecordedInFull } from '../core/recorded-decision.ts'
 import type { DenyReason } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import type { Delivery } from './events.ts'
@@ -202,6 +202,15 @@ export interface LiveSessions {
   ): Promise<{ readonly sessions: readonly RecordedDecision[]; readonly isComplete: boolean }>
   /** The members of these roles, whatever the window of their bindings. */
   membersOf(roles: readonly string[]): Promise<readonly string[]>
+}
+
+/**
+ * Reads the audit by the ids of decisions (`isDecisionId`). Throws as `PolicyAdmin`, `ERR_STORE_REFUSED` also for a row that does
+ * not hold what the service writes: nothing is repaired.
+ */
+export interface DecisionReader {
+  /** Undefined when no decision has the id. */
+  find(id: string): Promise<RecordedInFull | undefined>
 }
 
 /** Spanner takes 80,000 mutations in a commit, and a grant with its indexes is some 40 of them. */

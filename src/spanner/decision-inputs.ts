@@ -1,6 +1,7 @@
 import type { Actor, Identity } from '../core/identity.ts'
 import { parsePrincipal } from '../core/principal.ts'
 import type { RecordedDecision } from '../core/recorded-decision.ts'
+import { misshapen, parseRecorded, textsOf } from './recorded-json.ts'
 import { DECISIONS } from './schema.ts'
 import type { DecisionColumn } from './schema.ts'
 import { RowReader, RowShapeError } from './values.ts'
@@ -38,7 +39,7 @@ export const RECORDED_DECISION_COLUMNS = [
 const OUTCOMES = { ALLOW: 'allow', DENY: 'deny' } as const
 
 /**
- * Decodes a row of `RECORDED_DECISION_COLUMNS`. Throws `RowShapeError`. What the row does not keep is not there: a display name, the
+ * Decodes a row of `RECORDED_DECISION_COLUMNS`. Throws `RowShapeError`; nothing is repaired. What the row does not keep is not there: a display name, the
  * parts of the token that no decision looks at, and a user name that is no account. Long texts are as they were cut for the row.
  */
 export function decodeRecordedDecision(row: Row): RecordedDecision {
@@ -53,7 +54,7 @@ export function decodeRecordedDecision(row: Row): RecordedDecision {
     grantsReadAt: reader.optionalString(),
   })
   const identity = identityOf(reader)
-  const attributes = jsonOf(reader.optionalString())
+  const attributes = reader.optionalString()
   const wantedAccount = reader.optionalString()
   const where = present({
     serverName: reader.string(),
@@ -67,7 +68,11 @@ export function decodeRecordedDecision(row: Row): RecordedDecision {
     tlsVersion: reader.optionalString(),
     hasVerifiedCertificate: reader.optionalBoolean() === true ? (true as const) : undefined,
   })
-  const made = identity && { identity: { ...identity, attributes: textsOf(attributes) }, wantedAccount, connection }
+  const made = identity && {
+    identity: { ...identity, attributes: attributesOf(attributes) },
+    wantedAccount,
+    connection,
+  }
   return {
     id,
     decidedAtMs,
@@ -82,7 +87,7 @@ export function decodeRecordedDecision(row: Row): RecordedDecision {
 /** Undefined when the token was not accepted. */
 function identityOf(reader: RowReader): Omit<Identity, 'attributes'> | undefined {
   const principal = reader.optionalString()
-  const actors = jsonOf(reader.optionalString())
+  const actors = reader.optionalString()
   const issuerId = reader.optionalString()
   const issuer = reader.optionalString()
   const clientId = reader.optionalString()
@@ -112,20 +117,22 @@ function identityOf(reader: RowReader): Omit<Identity, 'attributes'> | undefined
   }
 }
 
-/** Undefined for NULL, and for what is no JSON: Spanner holds none such. */
-function jsonOf(text: string | undefined): unknown {
-  return text === undefined ? undefined : (JSON.parse(text) as unknown)
+/** None for NULL. */
+function attributesOf(json: string | undefined): Record<string, string> {
+  return json === undefined ? {} : textsOf(parseRecorded(json, 'Attributes'), 'Attributes')
 }
 
-function textsOf(value: unknown): Record<string, string> {
-  if (typeof value !== 'object' || value === null) return {}
-  return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string'))
-}
+const ACTOR_MEMBERS = ['sub', 'iss', 'client_id']
 
-function actorsOf(value: unknown): Actor[] {
-  if (!Array.isArray(value)) return []
+/** None for NULL. */
+function actorsOf(json: string | undefined): Actor[] {
+  const value = json === undefined ? [] : parseRecorded(json, 'Actors')
+  if (!Array.isArray(value)) throw misshapen('Actors')
   return value.map((entry) => {
-    const { sub, iss, client_id: clientId } = textsOf(entry)
+    const texts = textsOf(entry, 'Actors')
+    if (!Object.keys(texts).every((name) => ACTOR_MEMBERS.includes(name))) throw misshapen('Actors')
+    const { sub, iss, client_id: clientId } = texts
+    if (sub === undefined && clientId === undefined) throw misshapen('Actors')
     return present({ subject: sub, issuer: iss, clientId })
   })
 }

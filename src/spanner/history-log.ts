@@ -22,7 +22,7 @@ const RELEASE_TIMEOUT_MS = 500
 /** More in a commit gains nothing, and the emulator takes seconds for some hundred rows with their indexes. */
 const ROWS_PER_COMMIT_MAX = 64
 /** Before the first step is recorded the history reaches to the end of the migration that made it. */
-const MIGRATION_VERSION = 6
+export const HISTORY_MIGRATION = 6
 
 export interface HistoryLogOptions {
   readonly database: SpannerDatabase
@@ -105,7 +105,7 @@ FROM (SELECT CURRENT_TIMESTAMP() AS Now,
 async function readLease(database: SpannerDatabase, leaseMs: number, deadlineMs: DeadlineMs): Promise<ReadLease> {
   const parameters: Parameters = {
     stream: { value: stringValue(POLICY_CHANGES), type: 'STRING' },
-    migration: { value: int64Value(MIGRATION_VERSION), type: 'INT64' },
+    migration: { value: int64Value(HISTORY_MIGRATION), type: 'INT64' },
     lease: { value: int64Value(leaseMs), type: 'INT64' },
   }
   const [row] = await database.query(LEASE_SQL, parameters, deadlineMs)

@@ -15,7 +15,9 @@ import {
   POLICY_HISTORY_BY_TRANSACTION,
   POLICY_HISTORY_COLUMNS,
 } from './schema.ts'
+import { storeError } from './status.ts'
 import { int64Value, stringValue, timestampValue } from './values.ts'
+import type { Row } from './values.ts'
 
 /** A person waits for it. */
 const TIMEOUT_MS = 10_000
@@ -37,7 +39,7 @@ export function createHistoryReader({ database, clock }: HistoryReaderOptions): 
     parameters: Readonly<Record<string, Parameter>>,
   ): Promise<HistoryEntry[]> => {
     const sql = `${SELECT}@{FORCE_INDEX=${index}} WHERE ${where} ORDER BY ${order}`
-    return (await database.query(sql, parameters, deadline())).map(decodeHistoryRow)
+    return decoded(await database.query(sql, parameters, deadline()))
   }
   return {
     async list(filter, limit) {
@@ -65,8 +67,8 @@ export function createHistoryReader({ database, clock }: HistoryReaderOptions): 
         const reads = rows.slice(start, start + READS_AT_ONCE).map(async ({ kind, key }) => {
           const prefix = [stringValue(POLICY_TABLES[kind].table), stringValue(entityKey(key))]
           const read = { table: POLICY_HISTORY, columns: POLICY_HISTORY_COLUMNS, prefixes: [prefix], limit: 1 }
-          const [row] = (await database.read(read, 'strong', deadlineMs)).rows
-          return row === undefined ? undefined : decodeHistoryRow(row)
+          const [entry] = decoded((await database.read(read, 'strong', deadlineMs)).rows)
+          return entry
         })
         entries.push(...(await Promise.all(reads)))
       }
@@ -74,6 +76,14 @@ export function createHistoryReader({ database, clock }: HistoryReaderOptions): 
     },
 
     reach: () => readReach(database, deadline()),
+  }
+}
+
+function decoded(rows: readonly Row[]): HistoryEntry[] {
+  try {
+    return rows.map(decodeHistoryRow)
+  } catch (error) {
+    throw storeError(error, 'history') ?? error
   }
 }
 

@@ -111,23 +111,29 @@ export function decodeHistoryRow(row: Row): HistoryEntry {
 /** A recorded row as admins edit it. Throws `RowShapeError` for one that this release cannot read, such as of an unknown action. */
 export function decodeStoredRow(kind: PolicyKind, stored: StoredRow): PolicyRow {
   const { columns, decode } = POLICY_TABLES[kind]
-  const row = decode(columns.map((column) => valueOf(stored[column])))
+  const row = decode(storedCells(columns, stored))
   return { kind, row } as PolicyRow
+}
+
+/** The columns of a recorded row, as a read of the table would bring them. Throws `RowShapeError`. */
+export function storedCells(columns: readonly string[], stored: StoredRow): Row {
+  return columns.map((column) => valueOf(stored[column]))
 }
 
 const TIMES = ['validFromMs', 'validUntilMs', 'expiresAtMs']
 
 /** Whether two rows are the same to the second: the emulator leaves fractions out of the rows in its change records. */
 export function isSameToTheSecond(a: PolicyRow, b: PolicyRow): boolean {
-  return isDeepStrictEqual(toSeconds(a), toSeconds(b))
+  return a.kind === b.kind && isDeepStrictEqual(toSeconds(a.row), toSeconds(b.row))
 }
 
-function toSeconds({ kind, row }: PolicyRow): unknown {
+/** The row with its times cut to whole seconds. */
+export function toSeconds(row: object): object {
   const cells = Object.entries(row).map(([name, value]: [string, unknown]) => {
     if (TIMES.includes(name)) return [name, Math.floor(Number(value) / 1000)]
     return name === 'createdAt' ? [name, String(value).slice(0, 19)] : [name, value]
   })
-  return { kind, row: Object.fromEntries(cells) as object }
+  return Object.fromEntries(cells) as object
 }
 
 /** As the change stream writes values of columns: INT64 and TIMESTAMP as texts. */
@@ -136,19 +142,31 @@ function valueOf(value: unknown): Value {
   if (typeof value === 'string') return stringValue(value)
   if (typeof value === 'boolean') return booleanValue(value)
   if (typeof value === 'number') return int64Value(value)
-  if (Array.isArray(value)) return stringsValue(value.map(String))
+  if (isTexts(value)) return stringsValue(value)
   throw new RowShapeError(`${POLICY_HISTORY}: a column holds what no column of policy holds`)
 }
 
 function keyOf(text: string): string[] {
-  const key: unknown = JSON.parse(text)
-  if (Array.isArray(key)) return key.map(String)
-  throw new RowShapeError(`${POLICY_HISTORY}.EntityKey is not a list`)
+  const key = parsed(text)
+  if (isTexts(key)) return key
+  throw new RowShapeError(`${POLICY_HISTORY}.EntityKey is not a list of texts`)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((element) => typeof element === 'string')
 }
 
 function storedRow(text: string | undefined): StoredRow | undefined {
   if (text === undefined) return undefined
-  const row: unknown = JSON.parse(text)
+  const row = parsed(text)
   if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as StoredRow
   throw new RowShapeError(`${POLICY_HISTORY}: a recorded row is not an object`)
 }

@@ -4,7 +4,9 @@ import type { SpannerDatabase } from './database.ts'
 import { decodeRecordedDecision, RECORDED_DECISION_COLUMNS } from './decision-inputs.ts'
 import type { Parameters } from './query.ts'
 import { DECISIONS, DECISIONS_BY_PRINCIPAL, ROLE_BINDINGS, ROLE_BINDINGS_BY_ROLE } from './schema.ts'
+import { storeError } from './status.ts'
 import { int64Value, stringValue, timestampValue } from './values.ts'
+import type { Row } from './values.ts'
 
 const TIMEOUT_MS = 20_000
 /** A decision of somebody in a thousand groups has some 100 KB, and an answer ends at 10 MB. */
@@ -102,8 +104,16 @@ ORDER BY DecidedAt DESC, DecisionId LIMIT @page`,
       },
       clock.monotonicMs() + TIMEOUT_MS,
     )
-    found.push(...rows.map(decodeRecordedDecision))
+    found.push(...decodeAll(rows))
     if (rows.length < page || found.length >= limit) return found
+  }
+}
+
+function decodeAll(rows: readonly Row[]): RecordedDecision[] {
+  try {
+    return rows.map(decodeRecordedDecision)
+  } catch (error) {
+    throw storeError(error, 'live sessions') ?? error
   }
 }
 

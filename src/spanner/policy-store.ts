@@ -17,6 +17,7 @@ import {
 } from './schema.ts'
 import { storeError } from './status.ts'
 import { formatServerTimestamp } from './values.ts'
+import type { ServerTimestamp } from './values.ts'
 
 /**
  * Rows of one table that one read may bring, some 6 MB of them: the unary Read of Spanner ends at 10 MB, and no JWT that
@@ -33,7 +34,7 @@ export function createPolicyReader(database: SpannerDatabase, rowsMax = ROWS_MAX
   return {
     async read(keys, deadlineMs) {
       try {
-        return await readPolicy(database, keys, rowsMax, deadlineMs)
+        return await readPolicy(database, keys, rowsMax, 'strong', deadlineMs)
       } catch (error) {
         const failure = storeError(error, 'policy')
         if (failure === undefined || failure.code === 'ERR_STORE_REFUSED') throw failure ?? error
@@ -43,10 +44,25 @@ export function createPolicyReader(database: SpannerDatabase, rowsMax = ROWS_MAX
   }
 }
 
+/** The same, exactly as it was at a time; throws the `CalloutError`s of the database. */
+export async function readPolicyAt(
+  database: SpannerDatabase,
+  keys: readonly string[],
+  at: ServerTimestamp,
+  deadlineMs: DeadlineMs,
+): Promise<Policy> {
+  try {
+    return await readPolicy(database, keys, ROWS_MAX, at, deadlineMs)
+  } catch (error) {
+    throw storeError(error, 'policy') ?? error
+  }
+}
+
 async function readPolicy(
   database: SpannerDatabase,
   keys: readonly string[],
   rowsMax: number,
+  firstBound: TimestampBound,
   deadlineMs: DeadlineMs,
 ): Promise<Policy> {
   // A text with a lone surrogate is the key of no row; on the wire it would turn into the key of another.
@@ -64,7 +80,7 @@ async function readPolicy(
     }
     return result
   }
-  const bound = await rows(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, principals, 'strong')
+  const bound = await rows(ROLE_BINDINGS, ROLE_BINDING_COLUMNS, principals, firstBound)
   const bindings = bound.rows.map(decodeRoleBinding)
   const asRole = [...principals].filter((principal) => principal.startsWith('role:'))
   const held = new Set([...bindings.map((binding) => binding.role), ...asRole])

@@ -23,6 +23,11 @@ export function storedTexts(texts: readonly string[], countMax: number, max: num
   return stored
 }
 
+/** Whether a stored text may be the rest of a longer one, or stand for those of a list that were left out. */
+export function isCutText(stored: string): boolean {
+  return /…\(\+[0-9]+ (?:characters|more)\)$/.test(stored)
+}
+
 function escape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -145,3 +145,11 @@ export function formatServerTimestamp({ seconds, nanos }: ServerTimestamp): stri
   const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19)
   return `${whole}.${String(Math.floor((nanos ?? 0) / 1000)).padStart(6, '0')}Z`
 }
+
+/** The reverse, of any RFC 3339 timestamp in UTC. Throws `RowShapeError`. */
+export function parseServerTimestamp(text: string): ServerTimestamp {
+  const match = RFC3339_UTC.exec(text)
+  const wholeMs = match === null ? Number.NaN : Date.parse(`${match[1]}Z`)
+  if (match === null || Number.isNaN(wholeMs)) throw new RowShapeError('a text is not a timestamp')
+  return { seconds: String(wholeMs / 1000), nanos: Number((match[2] ?? '').padEnd(9, '0')) }
+}

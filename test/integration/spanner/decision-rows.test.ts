@@ -6,6 +6,8 @@ import { DENY_REASONS } from '../../../src/core/reasons.ts'
 import type { DenyReason } from '../../../src/core/reasons.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import type { DecisionLog } from '../../../src/service/ports.ts'
+import { systemClock } from '../../../src/service/clock.ts'
+import { createLiveSessions } from '../../../src/spanner/live-sessions.ts'
 import { DECISION_COLUMNS } from '../../../src/spanner/schema.ts'
 import { aDeny, anAllow, anEntry, anId } from '../../contract/stored-rows.ts'
 import { NOW_SECONDS } from '../../support/builders.ts'
@@ -230,4 +232,22 @@ test('a security team finds what an agent did in the name of a principal', async
   const rows = await query(`SELECT DecisionId FROM Decisions WHERE Principal = 'user:corp:alice' AND EXISTS (
     SELECT 1 FROM UNNEST(JSON_QUERY_ARRAY(Actors)) AS actor WHERE JSON_VALUE(actor, '$.sub') = 'agent-7')`)
   assert.deepEqual(rows, [[anId('1')]])
+})
+
+test('a row that holds what the service never writes is an error to who looks for live sessions', async () => {
+  await log.append([anEntry()], inMs(5000))
+  const nowMs = NOW_SECONDS * 1000
+  const live = createLiveSessions(connection.database, systemClock)
+  const query = { nowMs, sessionMaxMs: 3_600_000, limit: 10 }
+  assert.equal((await live.find(query)).sessions.length, 1)
+  for (const attributes of ['[]', '{"team":7}']) {
+    await connection.database.transact(
+      (transaction) => transaction.query(`UPDATE Decisions SET Attributes = JSON '${attributes}' WHERE TRUE`, {}),
+      inMs(5000),
+    )
+    await assert.rejects(live.find(query), {
+      code: 'ERR_STORE_REFUSED',
+      message: /Decisions\.Attributes does not hold what the service writes there/,
+    })
+  }
 })
