@@ -12,6 +12,7 @@ import { proveDecision } from '../service/audit-proof.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { createEvidenceReader } from '../spanner/evidence-reader.ts'
 import { sha256 } from '../spanner/sha256.ts'
+import { recordRead, type ReaderOptions } from './audit-access.ts'
 import { formatInstant, parsePast } from './instant.ts'
 import { CommandFailure, EXIT, usageFailure, warn, type CliIo } from './io.ts'
 import { writeOutput, type Column, type OutputFormat } from './output.ts'
@@ -46,7 +47,7 @@ export interface KeyChoice {
   readonly verifierKey?: string
 }
 
-export interface VerifyOptions extends KeyChoice {
+export interface VerifyOptions extends KeyChoice, ReaderOptions {
   readonly from: string
   readonly to?: string
   readonly checkpoints?: string
@@ -66,6 +67,7 @@ export async function verify(configFile: string, options: VerifyOptions, io: Cli
     if (copies.length > 0) throw usageFailure('--checkpoints needs --verifier-key, or audit.checkpoints.key_file')
     warn(io, 'audit.checkpoints is not set: only the chains are checked, which whoever can write rows can make anew')
   }
+  await recordRead(store, options, 'audit verify', { from: formatInstant(fromMs), to: formatInstant(toMs) })
   const verdict = await verifyAudit({
     reader: createEvidenceReader(store.database, clock),
     sha256,
@@ -101,11 +103,17 @@ function writeSummary(io: CliIo, verdict: Verdict, fromMs: number, toMs: number)
 }
 
 /** `callout audit prove`: the decision, and what leads from it to a signature. */
-export async function prove(configFile: string, decisionId: string, options: KeyChoice, io: CliIo): Promise<number> {
+export async function prove(
+  configFile: string,
+  decisionId: string,
+  options: KeyChoice & ReaderOptions,
+  io: CliIo,
+): Promise<number> {
   if (!isDecisionId(decisionId)) throw usageFailure('the id of a decision is a UUID, as a refusal tells it')
   await using store = await openKnownStore(configFile, io)
   const key = await verifierKey(store, options)
   if (key === undefined) throw usageFailure('a proof needs --verifier-key, or audit.checkpoints.key_file')
+  await recordRead(store, options, 'audit prove', { id: decisionId })
   const proof = await proveDecision({
     reader: createEvidenceReader(store.database, clock),
     sha256,

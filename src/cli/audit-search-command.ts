@@ -1,5 +1,4 @@
 import { isDecisionId } from '../core/decision-id.ts'
-import type { AuditReads } from '../service/audit-reads.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { decodeCursor, encodeCursor } from '../service/decision-cursor.ts'
 import type { DecisionFilter } from '../service/decision-search.ts'
@@ -7,7 +6,7 @@ import { tailDecisions } from '../service/decision-tail.ts'
 import { createAuditReads } from '../spanner/audit-reads.ts'
 import { createDecisionSearch } from '../spanner/decision-search.ts'
 import { createDecisionStatistics } from '../spanner/decision-statistics.ts'
-import { actorOf } from './actor.ts'
+import { recordRead, type ReaderOptions } from './audit-access.ts'
 import { filterOf, rangeOf, type AuditRange, type AuditSelection } from './audit-filter.ts'
 import { openDecisions, writeCounts, writeDecision, writeDecisions, writeReads } from './audit-output.ts'
 import { formatInstant, formatOptionalInstant } from './instant.ts'
@@ -21,11 +20,6 @@ const DECISIONS_MAX = 1000
 const READS_MAX = 10_000
 const COUNTED_MAX = 100_000_000
 const POLL_MS = 1000
-
-/** Of every command that reads the audit. */
-export interface ReaderOptions {
-  readonly actor?: string
-}
 
 export interface SearchOptions extends AuditSelection, ReaderOptions {
   readonly limit: string
@@ -128,7 +122,7 @@ export async function showReads(
   const limit = limitOf(options.limit, READS_MAX)
   await using audit = await openAudit(configFile, options, io)
   await audit.record('audit reads', { ...queryOf(range), limit })
-  const reads = await audit.reads.list(range, limit + 1)
+  const reads = await createAuditReads(audit.store).list(range, limit + 1)
   writeReads(io, options.output, reads.slice(0, limit))
   if (reads.length > limit) io.stderr.write(`callout: only the newest ${limit} reads are shown; see --limit\n`)
   return EXIT.ok
@@ -136,19 +130,15 @@ export async function showReads(
 
 interface Audit extends AsyncDisposable {
   readonly store: Pick<Store, 'database'> & { readonly clock: typeof clock }
-  readonly reads: AuditReads
   /** To be waited for before the audit is read: what is not recorded is not shown. */
   record(command: string, query: Readonly<Record<string, unknown>>): Promise<void>
 }
 
-async function openAudit(configFile: string, { actor }: ReaderOptions, io: CliIo): Promise<Audit> {
-  const reader = actorOf(actor)
+async function openAudit(configFile: string, options: ReaderOptions, io: CliIo): Promise<Audit> {
   const store = await openKnownStore(configFile, io)
-  const reads = createAuditReads({ database: store.database, clock })
   return {
     store: { database: store.database, clock },
-    reads,
-    record: (command, query) => reads.record({ reader, command, query }),
+    record: (command, query) => recordRead(store, options, command, query),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }

@@ -2,6 +2,7 @@ import type { Identity } from '../core/identity.ts'
 import { traceDecision } from '../core/trace.ts'
 import { assumedDecision, assumedIdentity, warnOfUnknownIssuer, type ClientOptions } from './assumed-client.ts'
 import { loadConfig } from './configuration.ts'
+import type { ReaderOptions } from './audit-access.ts'
 import { explainDecision } from './explain-decision-command.ts'
 import { explanation, GRANT_COLUMNS, writeExplanation } from './explain-output.ts'
 import { EXIT, usageFailure, type CliIo } from './io.ts'
@@ -10,7 +11,7 @@ import { openKnownStore } from './store.ts'
 import { writeVerification } from './token-command.ts'
 import { verifyToken, type TokenOptions } from './token-verification.ts'
 
-export interface ExplainOptions extends ClientOptions, Partial<TokenOptions> {
+export interface ExplainOptions extends ClientOptions, Partial<TokenOptions>, ReaderOptions {
   /** Id of a decision. */
   readonly decision?: string
   readonly at?: string
@@ -39,15 +40,11 @@ export async function explain(
   return explainToken(configFile, { ...options, tokenFile: tokenFile ?? '-' }, io)
 }
 
-function explainRecorded(
-  configFile: string,
-  id: string,
-  { account, address, tls, connectionType, at, output }: ExplainOptions,
-  io: CliIo,
-): Promise<number> {
+function explainRecorded(configFile: string, id: string, options: ExplainOptions, io: CliIo): Promise<number> {
+  const { account, address, tls, connectionType } = options
   const isAssuming = [account, address, tls].some((option) => option !== undefined) || connectionType !== 'STANDARD'
   if (isAssuming) throw usageFailure('a decision says itself what account and connection it was made for')
-  return explainDecision(configFile, id, { output, ...(at === undefined ? {} : { at }) }, io)
+  return explainDecision(configFile, id, options, io)
 }
 
 /** A token that is refused needs no store. */

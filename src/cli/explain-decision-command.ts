@@ -7,6 +7,7 @@ import { differencesFromRecord, differencesLater, inputAsThen, rerunInputs, type
 import { traceDecision } from '../core/trace.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { createDecisionReader } from '../spanner/decision-reader.ts'
+import { recordRead, type ReaderOptions } from './audit-access.ts'
 import { rulesOf } from './assumed-client.ts'
 import { explanation, section, writeExplanation, type Explained } from './explain-output.ts'
 import { formatInstant, formatOptionalInstant, parsePastInstant } from './instant.ts'
@@ -16,7 +17,7 @@ import { readPolicy, writtenSource, type PolicySource } from './policy-reading.t
 import { openKnownStore } from './store.ts'
 import { visible } from './visible.ts'
 
-export interface ExplainDecisionOptions {
+export interface ExplainDecisionOptions extends ReaderOptions {
   /** Rows of then, in place of those of now, are what is compared with. */
   readonly at?: string
   readonly output: OutputFormat
@@ -42,14 +43,16 @@ interface Rerun {
 export async function explainDecision(
   configFile: string,
   id: string,
-  { at, output }: ExplainDecisionOptions,
+  options: ExplainDecisionOptions,
   io: CliIo,
 ): Promise<number> {
+  const { at, output } = options
   if (!isDecisionId(id))
     throw usageFailure('--decision must be an id as the audit has it: a UUID of version 7, in lower case')
   const startedMs = clock.nowMs()
   const laterMs = at === undefined ? startedMs : parsePastInstant(at, '--at', startedMs)
   await using store = await openKnownStore(configFile, io)
+  await recordRead(store, options, 'explain', { decision: id, at })
   const recorded = await createDecisionReader(store.database, clock).find(id)
   if (recorded === undefined) throw new CommandFailure(EXIT.conflict, [`the audit has no decision ${id}`])
   const found = rerunInputs(recorded)

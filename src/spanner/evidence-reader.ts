@@ -1,8 +1,8 @@
 import type { EvidenceReader, StoredNote, StoredRecord } from '../service/audit-evidence.ts'
 import type { Clock } from '../service/ports.ts'
+import { byIdStatement } from './audit-statements.ts'
 import type { SpannerDatabase } from './database.ts'
 import { decisionRecord } from './decision-record.ts'
-import { decisionShard } from './decision-row.ts'
 import {
   AUDIT_CHECKPOINTS,
   AUDIT_CHECKPOINTS_BY_TIME,
@@ -18,8 +18,6 @@ const SHARDS = 16
 /** A row has some 3 KB, one of a person in a thousand groups 100 KB; an answer ends at 10 MB. */
 const PAGE_ROWS = 100
 const NOTES_PER_PAGE = 500
-/** Clocks of services and of Spanner differ by less. */
-const DECIDED_WITHIN_MS = 1
 /** The migration that brought the columns of the chain. */
 const CHAINED_SINCE_VERSION = 9
 
@@ -62,17 +60,8 @@ ORDER BY DecidedAt DESC, DecisionId LIMIT ${PAGE_ROWS}`,
       return rows.map(storedNote)
     },
     async row(decisionId) {
-      const decidedAtMs = Number.parseInt(decisionId.replace('-', '').slice(0, 12), 16)
-      const [row] = await query(
-        `SELECT ${STORED_DECISION_COLUMNS.join(', ')} FROM ${DECISIONS}
-WHERE Shard = @shard AND DecidedAt >= @from AND DecidedAt < @until AND DecisionId = @id`,
-        {
-          shard: { value: int64Value(decisionShard(decisionId)), type: 'INT64' },
-          from: { value: timestampValue(decidedAtMs), type: 'TIMESTAMP' },
-          until: { value: timestampValue(decidedAtMs + DECIDED_WITHIN_MS), type: 'TIMESTAMP' },
-          id: { value: stringValue(decisionId), type: 'STRING' },
-        },
-      )
+      const { sql, parameters } = byIdStatement(decisionId)
+      const [row] = await query(sql, parameters)
       return row === undefined ? undefined : decisionRecord(STORED_DECISION_COLUMNS, row)
     },
     async chainedSinceMs() {

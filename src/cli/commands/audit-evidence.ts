@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { ReaderOptions } from '../audit-access.ts'
 import type { AuditKeyOptions, KeyChoice, VerifyOptions } from '../audit-evidence-command.ts'
 import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
 
@@ -31,7 +32,7 @@ export function addAuditEvidenceCommands(audit: Command, { io, choose, configFil
   const prove = withKey(audit.command('prove'))
     .description('print what a third party needs to check one decision, as JSON')
     .argument('<id>', 'of the decision')
-  withConfig(prove).action((id: string, options: CommonOptions & KeyChoice) =>
+  withConfig(prove).action((id: string, options: CommonOptions & KeyChoice & ReaderOptions) =>
     choose(async () => {
       const command = await import('../audit-evidence-command.ts')
       return command.prove(configFile(options), id, options, io)
@@ -40,10 +41,9 @@ export function addAuditEvidenceCommands(audit: Command, { io, choose, configFil
 }
 
 function withKey(command: Command): Command {
-  return command.option(
-    '--verifier-key <key>',
-    'as "audit key" printed it (default: that of audit.checkpoints.key_file)',
-  )
+  return command
+    .option('--verifier-key <key>', 'as "audit key" printed it (default: that of audit.checkpoints.key_file)')
+    .option('--actor <name>', 'who reads; recorded (default: the user of the operating system)')
 }
 
 const VERIFY_HELP = `

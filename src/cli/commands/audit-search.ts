@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import type { AuditRange, AuditSelection } from '../audit-filter.ts'
-import type { ReaderOptions, SearchOptions, StatsOptions, TailOptions } from '../audit-search-command.ts'
+import type { ReaderOptions } from '../audit-access.ts'
+import type { SearchOptions, StatsOptions, TailOptions } from '../audit-search-command.ts'
 import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
 import { STREAM_FORMATS, type StreamFormat } from '../output.ts'
 

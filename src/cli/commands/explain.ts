@@ -18,6 +18,10 @@ export function addExplainCommand(program: Command, { io, choose, configFile }: 
     .option('--token-file <file>', 'in place of a principal: file that holds a token; - for standard input')
     .option('--certificate-sha256 <thumbprint>', 'assume this client certificate, as in x5t#S256; with --token-file')
     .option('--decision <id>', 'in place of a principal: make this decision again on the rows of its time, then of now')
+    .option(
+      '--actor <name>',
+      'who reads the audit; recorded with --decision (default: the user of the operating system)',
+    )
     .addHelpText('after', HELP)
   withOutput(withConfig(withConnection(withIdentity(command)))).action(
     (principal: string | undefined, options: CommonOptions & ExplainOptions) =>
