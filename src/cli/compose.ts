@@ -103,6 +103,9 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const system = openSystemAccount({ config, secrets, instanceId, events }, stack)
   const loop = stack.use(watchLoop())
   const refusedAllows = stack.use(new RefusedAllows({ connection, clock, events }))
+  const followedEvents = followed(events, refusedAllows)
+  const authorizer = createAuthorizer(options, { database, verifier, auditWriter, signers, events: followedEvents })
+  stack.defer(() => authorizer.flush())
   const endpoint = new CalloutEndpoint({
     connection,
     isConnected: () => link.connected,
@@ -110,13 +113,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
     decode: createRequestDecoder({ signers, xkeys: xkeysOf(secrets), clock }),
     encode: createResponseEncoder(signers, clock),
     denials: denialsOf(config, system),
-    handler: createAuthorizer(options, {
-      database,
-      verifier,
-      auditWriter,
-      signers,
-      events: followed(events, refusedAllows),
-    }),
+    handler: authorizer,
     inFlightMax: config.callout.maxInFlight,
     answerWithinMs: config.callout.deadlineMs,
     arrivalMs: () => loop.arrivalMs(),

@@ -23,6 +23,7 @@ import type {
   Unavailable,
   UserJwtIssuer,
 } from './ports.ts'
+import { RefusalCollapse } from './refusal-collapse.ts'
 import { tokenOf } from './token-source.ts'
 
 export interface AuthorizerOptions {
@@ -79,9 +80,11 @@ interface Attempt {
  */
 export class Authorizer implements RequestHandler {
   readonly #options: AuthorizerOptions
+  readonly #collapse: RefusalCollapse
 
   constructor(options: AuthorizerOptions) {
     this.#options = options
+    this.#collapse = new RefusalCollapse({ clock: options.clock, write: (entry) => this.#writeCollapsed(entry) })
   }
 
   /** Judges and answers one genuine request. Rejects only on a bug in the answering itself. */
@@ -93,6 +96,8 @@ export class Authorizer implements RequestHandler {
     this.#options.failureLimits.judged(decision, request.client.host, principal)
     if (decision.outcome === 'deny' && decision.reason === 'too_many_failures') {
       await this.#answerFirst(attempt, decision, respond)
+    } else if (decision.outcome === 'deny' && identity === undefined) {
+      await this.#refuseUnknown(attempt, decision, respond)
     } else await this.#recordAndAnswer(attempt, decision, userJwt, respond)
   }
 
@@ -101,10 +106,39 @@ export class Authorizer implements RequestHandler {
     await this.#answerFirst(this.#attempt(request, arrival), this.#deny('overloaded'), respond)
   }
 
+  /** Nobody is known: whoever floods us with such requests must not fill the audit. */
+  async #refuseUnknown(attempt: Attempt, decision: Deny, respond: Respond): Promise<void> {
+    const entry = this.#entry(attempt, decision)
+    if (!(await this.#answerCollapsed(attempt, entry, decision, respond)))
+      await this.#recordAndAnswer(attempt, decision, undefined, respond)
+  }
+
+  /** Whether the row of another refusal stands for this one, which is answered then. */
+  async #answerCollapsed(attempt: Attempt, entry: AuditEntry, decision: Deny, respond: Respond): Promise<boolean> {
+    const told = this.#collapse.absorb(entry, decision)
+    if (told === undefined) return false
+    const delivery = await this.#answer(attempt, refusal(told), respond)
+    this.#options.events.decided({ ...entry, decision: told }, attempt.durations, true, delivery)
+    return true
+  }
+
+  /** Writes the rows that stand for many refusals; to be called before the audit writer is flushed. */
+  flush(): void {
+    this.#collapse.flush()
+  }
+
+  #writeCollapsed(entry: AuditEntry): void {
+    const { auditWriter, events } = this.#options
+    auditWriter.recordSpare(entry).catch((error: unknown) => {
+      events.auditFailed('deny', 1 + (entry.repeats?.count ?? 0), error)
+    })
+  }
+
   /** Whatever the audit does; the row follows when the log has nothing better to do, and is counted as lost when too many wait. */
   async #answerFirst(attempt: Attempt, decision: Deny, respond: Respond): Promise<void> {
-    const { auditWriter, events } = this.#options
     const entry = this.#entry(attempt, decision)
+    if (await this.#answerCollapsed(attempt, entry, decision, respond)) return
+    const { auditWriter, events } = this.#options
     const delivery = await this.#answer(attempt, refusal(decision), respond)
     auditWriter.recordSpare(entry).then(
       () => events.decided(entry, attempt.durations, true, delivery),

@@ -10,7 +10,13 @@ import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { aDeny, anAllow, anEntry, anId, aNewGrant } from '../../contract/stored-rows.ts'
 import { aGrant, NOW_MS, NOW_SECONDS, sessionRules } from '../../support/builders.ts'
 import { insertPolicy } from '../../support/insert-policy.ts'
-import { createTestDatabase, inMs, openDecisionLog, startOwnEmulator, type TestDatabase } from '../../support/spanner.ts'
+import {
+  createTestDatabase,
+  inMs,
+  openDecisionLog,
+  startOwnEmulator,
+  type TestDatabase,
+} from '../../support/spanner.ts'
 
 /** Two pages of a hundred, and a part of a third. */
 const SESSIONS = 230
