@@ -27,7 +27,10 @@ export interface DecisionFilter {
 /** A decision as it is stored: its columns by name, without those that are NULL. */
 export type DecisionRecord = Readonly<Record<string, unknown>>
 
-/** Rows by the time of their decision; of one time always in the same order. */
+/**
+ * Rows by the time of their decision; of one time always in the same order. The keys are in the order of `newest first`, where a page
+ * costs what it holds; for `oldest first` the store may look through all of the time that is asked for with each page.
+ */
 export const SEARCH_ORDERS = ['newest first', 'oldest first'] as const
 export type SearchOrder = (typeof SEARCH_ORDERS)[number]
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import type { AuditEntry } from '../../../src/core/audit-entry.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
@@ -276,44 +277,61 @@ test('nothing is shown when the read cannot be recorded', async () => {
   }
 })
 
-test('tail --follow shows each new decision once, and ends with 0 at Ctrl-C', async () => {
-  const hour = anHour()
-  const argv = ['src/main.ts', 'audit', 'tail', '--follow', '--server', `n-${hour.fromMs}`, '--output', 'jsonl']
-  const child = spawn(process.execPath, argv, {
-    env: { ...process.env, ...environment() },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+interface FollowedTail {
+  readonly process: ChildProcess
+  /** Ids that it has shown, in its order. */
+  readonly shown: readonly string[]
+  /** Writes decisions of the last seconds to its server, and says their ids. */
+  write(count: number): Promise<readonly string[]>
+  ended(): Promise<number | null>
+}
+
+/** The command in a process of its own; returns when it follows. */
+async function followTail({ fromMs }: Hour): Promise<FollowedTail> {
+  const name = `n-${fromMs}`
+  const argv = ['src/main.ts', 'audit', 'tail', '--follow', '--server', name, '--output', 'jsonl']
+  const env = { ...process.env, ...environment() }
+  const child = spawn(process.execPath, argv, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const shown: string[] = []
-  const toShow = new Set<string>()
-  const areShown = async (): Promise<boolean> => [...toShow].every((id) => shown.includes(id))
-  const lines = (async () => {
-    let text = ''
-    for await (const chunk of child.stdout.setEncoding('utf8')) {
-      text += String(chunk)
-      const parts = text.split('\n')
-      text = parts.pop() ?? ''
-      for (const line of parts) shown.push(String((JSON.parse(line) as DecisionRecord)['DecisionId']))
-    }
-  })()
-  const dice = createDice(hour.fromMs)
-  for (let round = 0; round < 6; round++) {
-    const nowMs = systemClock.nowMs()
-    const entries = Array.from({ length: 5 }, () => {
-      const entry = anyEntry(dice, Math.floor(nowMs) - 5000, Math.floor(nowMs))
-      return { ...entry, request: { ...entry.request, server: { ...entry.request.server, name: `n-${hour.fromMs}` } } }
-    })
-    await write(...entries)
-    for (const { decision } of entries) toShow.add(decision.id)
-    // Only what comes once it runs is sure to be shown.
-    if (round === 0) await until('the first decisions are shown', 60_000, areShown)
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    shown.push(String((JSON.parse(line) as DecisionRecord)['DecisionId']))
+  })
+  const dice = createDice(fromMs)
+  const tail: FollowedTail = {
+    process: child,
+    shown,
+    async write(count) {
+      const nowMs = Math.floor(systemClock.nowMs())
+      const entries = Array.from({ length: count }, () => {
+        const entry = anyEntry(dice, nowMs - 5000, nowMs)
+        return { ...entry, request: { ...entry.request, server: { ...entry.request.server, name } } }
+      })
+      await write(...entries)
+      return entries.map(({ decision }) => decision.id)
+    },
+    ended: async () => ((await exited) as [number | null])[0],
   }
-  await until('every decision is shown', 60_000, areShown)
-  child.kill('SIGINT')
-  const [code] = (await exited) as [number]
-  await lines
-  assert.equal(code, 0)
-  assert.deepEqual(shown.toSorted(), [...toShow].toSorted())
+  const first = await tail.write(1)
+  await until('the first decision is shown', 60_000, async () => shown.length === first.length)
+  return tail
+}
+
+test('tail --follow shows each new decision once, and ends with 0 at Ctrl-C', async () => {
+  const tail = await followTail(anHour())
+  const written: string[] = []
+  for (let round = 0; round < 5; round++) written.push(...(await tail.write(5)))
+  await until('every decision is shown', 60_000, async () => tail.shown.length > written.length)
+  tail.process.kill('SIGINT')
+  assert.equal(await tail.ended(), 0)
+  assert.deepEqual(tail.shown.slice(1).toSorted(), written.toSorted())
+})
+
+test('tail --follow ends with 0 when nobody reads it any more', async () => {
+  const tail = await followTail(anHour())
+  tail.process.stdout?.destroy()
+  await tail.write(3)
+  assert.equal(await tail.ended(), 0)
 })
 
 /** A UUIDv7 of this time in this shard. */
