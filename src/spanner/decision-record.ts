@@ -64,9 +64,10 @@ function contentOf(column: StoredDecisionColumn, cell: Value): unknown {
 /** What a cell that comes as a text says; undefined when that is not what its column can hold. */
 const READERS: Readonly<Record<Exclude<Kind, 'boolean' | 'texts'>, (text: string) => unknown>> = {
   text: (text) => text,
+  // No service writes a greater one; whoever does must not keep others from reading the rows beside it.
   integer(text) {
     const integer = Number(text)
-    return Number.isSafeInteger(integer) ? integer : undefined
+    return Number.isSafeInteger(integer) ? integer : text
   },
   timestamp: (text) => (text === COMMIT_TIMESTAMP.stringValue ? text : formatNanoseconds(parseNanoseconds(text))),
   json(text) {

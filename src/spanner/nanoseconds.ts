@@ -16,9 +16,10 @@ export function parseNanoseconds(text: string): Nanoseconds {
 }
 
 export function formatNanoseconds(time: Nanoseconds): string {
-  const seconds = time / NANOS_PER_SECOND
+  const nanos = ((time % NANOS_PER_SECOND) + NANOS_PER_SECOND) % NANOS_PER_SECOND
+  const seconds = (time - nanos) / NANOS_PER_SECOND
   const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19)
-  return `${whole}.${String(time % NANOS_PER_SECOND).padStart(9, '0')}Z`
+  return `${whole}.${String(nanos).padStart(9, '0')}Z`
 }
 
 export function nanosecondsOf(epochMs: number): Nanoseconds {

@@ -15,6 +15,8 @@ import type { DecisionLog } from '../../../src/service/ports.ts'
 import { AUDIT_STATEMENTS } from '../../../src/spanner/audit-statements.ts'
 import { createDecisionSearch } from '../../../src/spanner/decision-search.ts'
 import { readsStoredRows } from '../../../src/spanner/query-plan.ts'
+import { replacement } from '../../../src/spanner/mutation.ts'
+import { int64Value, stringValue, timestampValue } from '../../../src/spanner/values.ts'
 import { createDice } from '../../fuzz/dice.ts'
 import { NOW_MS } from '../../support/builders.ts'
 import { allDecisions, anyEntry, ASKED, idsOf, isAskedFor } from '../../support/decisions.ts'
@@ -168,4 +170,23 @@ for (const { name, sql, parameters } of AUDIT_STATEMENTS) {
 test('the emulator makes no plan of a statement', async () => {
   const [{ sql, parameters } = { sql: '', parameters: {} }] = AUDIT_STATEMENTS
   assert.equal(readsStoredRows(await connection.database.plan(sql, parameters, inMs(10_000))), false)
+})
+
+test('a row with a number that no service writes is found as any other, and hides no row beside it', async () => {
+  const decidedAtMs = NOW_MS - 50_000
+  const range = { sinceMs: decidedAtMs, untilMs: decidedAtMs + 1 }
+  await write(createDice(seed + 5), 3, range.sinceMs, range.untilMs)
+  const [{ Shard: shard, DecisionId: id } = {}] = (
+    await search.page({ filter: range, order: 'newest first', limit: 1 })
+  ).records
+  const columns = ['Shard', 'DecidedAt', 'DecisionId', 'ConnectionId'] as const
+  const key = [int64Value(Number(shard)), timestampValue(decidedAtMs), stringValue(String(id))]
+  const huge = { stringValue: String(2n ** 62n) }
+  await connection.database.commit(
+    [replacement('Decisions', columns, [[...key, huge]])],
+    { repeatable: true },
+    inMs(9000),
+  )
+  assert.equal((await walk(range, 'newest first', 100)).length, 3)
+  assert.equal((await search.find(String(id)))?.['ConnectionId'], String(2n ** 62n))
 })
