@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
-import { startLocalStack, type LocalStack, type RunningService } from '../../src/dev/stack.ts'
+import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
+import { seeded, unaudited, watchConnections } from '../support/audited-connections.ts'
 import { isAdmitted } from '../support/clients.ts'
 import { inMs, until } from '../support/spanner.ts'
 
@@ -80,31 +78,19 @@ suite('SIGTERM', () => {
 suite(`kill -9 at any instant (SEED=${SEED})`, () => {
   test('leaves no connection without a durable ALLOW row', async () => {
     const random = seeded(SEED)
-    const system = await systemConnection()
-    const connected = new Set<string>()
-    system.subscribe('$SYS.ACCOUNT.*.CONNECT', {
-      callback: (_, message) => {
-        const event = message.json<{ server: { id: string }; client: { id: number; user?: string } }>()
-        if (event.client.user?.startsWith('client:') === true) connected.add(`${event.server.id} ${event.client.id}`)
-      },
-    })
-    await system.flush()
+    await using watch = await watchConnections(stack)
     const load = steadyConnects(8)
-    let victim: RunningService | undefined
     for (let round = 0; round < 4; round += 1) {
-      victim = await stack.startService()
-      const waitUntil = connected.size + 5 + Math.floor(random() * 40)
-      await until('clients connect', 10_000, async () => connected.size >= waitUntil)
+      const victim = await stack.startService()
+      const waitUntil = watch.connected.size + 5 + Math.floor(random() * 40)
+      await until('clients connect', 10_000, async () => watch.connected.size >= waitUntil)
       victim.process.signal('SIGKILL')
       await victim.process.exited
     }
     await load.stop()
-    await system.flush()
-    const allowed = await allowedConnections()
-    const unaudited = [...connected].filter((connection) => !allowed.has(connection))
-    assert.ok(connected.size > 20, `${connected.size} connections seen`)
-    assert.deepEqual(unaudited, [])
-    await system.close()
+    await watch.flush()
+    assert.ok(watch.connected.size > 20, `${watch.connected.size} connections seen`)
+    assert.deepEqual(await unaudited(watch, stack.database), [])
   })
 })
 
@@ -120,29 +106,4 @@ async function denials(): Promise<unknown> {
     inMs(10_000),
   )
   return found.map((row) => row.map((value) => value.stringValue))
-}
-
-async function allowedConnections(): Promise<Set<string>> {
-  const found = await stack.database.query(
-    "SELECT CONCAT(ServerId, ' ', CAST(ConnectionId AS STRING)) FROM Decisions WHERE Outcome = 'ALLOW'",
-    {},
-    inMs(10_000),
-  )
-  return new Set(found.map((row) => row[0]?.stringValue ?? ''))
-}
-
-async function systemConnection(): Promise<NatsConnection> {
-  const pass = (await readFile(path.join(stack.directory, 'secrets', 'sys.password'), 'utf8')).trim()
-  return connect({ servers: stack.nats.url, user: 'sys', pass })
-}
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

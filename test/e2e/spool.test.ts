@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
 import { after, afterEach, before, suite, test } from 'node:test'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { startLocalStack, type LocalStack, type RunningService } from '../../src/dev/stack.ts'
 import { DECISIONS } from '../../src/spanner/schema.ts'
+import { unaudited, watchConnections } from '../support/audited-connections.ts'
 import { isAdmitted, metric } from '../support/clients.ts'
 import { startRefusingProxy, type RefusingProxy } from '../support/refusing-proxy.ts'
 import { inMs, until } from '../support/spanner.ts'
@@ -57,50 +55,23 @@ suite('while Spanner takes no row of the audit', () => {
   })
 
   test('kill -9 loses no row of a client that got in, and the next process brings them before it serves', async () => {
-    const system = await systemConnection()
-    const connected = new Set<string>()
-    system.subscribe('$SYS.ACCOUNT.*.CONNECT', {
-      callback: (_, message) => {
-        const event = message.json<{ server: { id: string }; client: { id: number; user?: string } }>()
-        if (event.client.user?.startsWith('client:') === true) connected.add(`${event.server.id} ${event.client.id}`)
-      },
-    })
-    await system.flush()
+    await using watch = await watchConnections(stack)
     for (let round = 0; round < 3; round += 1) {
       proxy.isRefusing = true
-      const [stopping, wanted] = [new AbortController(), connected.size + 10 + round * 7]
+      const [stopping, wanted] = [new AbortController(), watch.connected.size + 10 + round * 7]
       const lanes = Array.from({ length: 4 }, async () => {
         while (!stopping.signal.aborted) await isAdmitted(stack, { token }).catch(() => false)
       })
-      await until('clients connect', 20_000, async () => connected.size >= wanted)
+      await until('clients connect', 20_000, async () => watch.connected.size >= wanted)
       service.process.signal('SIGKILL')
       await service.process.exited
       stopping.abort()
       await Promise.all(lanes)
-      await system.flush()
+      await watch.flush()
       proxy.isRefusing = false
       service = await stack.startService()
-      const allowed = await allowedConnections()
-      assert.deepEqual(
-        [...connected].filter((connection) => !allowed.has(connection)),
-        [],
-      )
+      assert.deepEqual(await unaudited(watch, stack.database), [])
     }
     assert.ok((await count('Spooled')) > 20)
-    await system.close()
   })
 })
-
-async function allowedConnections(): Promise<Set<string>> {
-  const found = await stack.database.query(
-    "SELECT CONCAT(ServerId, ' ', CAST(ConnectionId AS STRING)) FROM Decisions WHERE Outcome = 'ALLOW'",
-    {},
-    inMs(10_000),
-  )
-  return new Set(found.map((row) => row[0]?.stringValue ?? ''))
-}
-
-async function systemConnection(): Promise<NatsConnection> {
-  const pass = (await readFile(path.join(stack.directory, 'secrets', 'sys.password'), 'utf8')).trim()
-  return connect({ servers: stack.nats.url, user: 'sys', pass })
-}
