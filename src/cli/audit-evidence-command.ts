@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { isDecisionId } from '../core/decision-id.ts'
-import { FINDINGS, type Finding } from '../core/verify-chain.ts'
+import { FINDINGS, type Finding, type WitnessedCheckpoint } from '../core/verify-chain.ts'
 import { openCheckpoint } from '../evidence/checkpoint-note.ts'
 import { generateSignerKey, isNoteKeyName, parseSignerKey, parseVerifierKey } from '../evidence/note-key.ts'
 import type { VerifierKey } from '../evidence/note-key.ts'
@@ -43,8 +43,8 @@ export async function makeAuditKey({ name, out, force = false }: AuditKeyOptions
 }
 
 export interface KeyChoice {
-  /** In place of the one that belongs to `audit.checkpoints.key_file`. */
-  readonly verifierKey?: string
+  /** In place of the one that belongs to `audit.checkpoints.key_file`; several where the key was changed. */
+  readonly verifierKey?: readonly string[]
 }
 
 export interface VerifyOptions extends KeyChoice, ReaderOptions {
@@ -62,8 +62,8 @@ export async function verify(configFile: string, options: VerifyOptions, io: Cli
   if (fromMs >= toMs) throw usageFailure('--from must be earlier than --to')
   const copies = options.checkpoints === undefined ? [] : await notesIn(options.checkpoints)
   await using store = await openKnownStore(configFile, io)
-  const key = await verifierKey(store, options)
-  if (key === undefined) {
+  const keys = await verifierKeys(store, options)
+  if (keys.length === 0) {
     if (copies.length > 0) throw usageFailure('--checkpoints needs --verifier-key, or audit.checkpoints.key_file')
     warn(io, 'audit.checkpoints is not set: only the chains are checked, which whoever can write rows can make anew')
   }
@@ -71,7 +71,7 @@ export async function verify(configFile: string, options: VerifyOptions, io: Cli
   const verdict = await verifyAudit({
     reader: createEvidenceReader(store.database, clock),
     sha256,
-    ...(key !== undefined && { open: (note: string) => openCheckpoint(note, key) }),
+    ...(keys.length > 0 && { open: (note: string) => openWithAny(note, keys) }),
     copies,
     window: { fromMs, toMs, nowMs },
     progress: reportProgress(io, clock, 'rows verified'),
@@ -111,31 +111,42 @@ export async function prove(
 ): Promise<number> {
   if (!isDecisionId(decisionId)) throw usageFailure('the id of a decision is a UUID, as a refusal tells it')
   await using store = await openKnownStore(configFile, io)
-  const key = await verifierKey(store, options)
-  if (key === undefined) throw usageFailure('a proof needs --verifier-key, or audit.checkpoints.key_file')
+  const keys = await verifierKeys(store, options)
+  if (keys.length === 0) throw usageFailure('a proof needs --verifier-key, or audit.checkpoints.key_file')
   await recordRead(store, options, 'audit prove', { id: decisionId })
   const proof = await proveDecision({
     reader: createEvidenceReader(store.database, clock),
     sha256,
-    open: (note) => openCheckpoint(note, key),
+    open: (note) => openWithAny(note, keys),
     decisionId,
   })
   if ('problem' in proof) throw new CommandFailure(EXIT.conflict, [proof.problem])
-  writeOutput(io, 'json', { columns: [], records: [], document: { ...proof, verifierKey: key.text } })
+  const key = keys.find((candidate) => openCheckpoint(proof.checkpoint, candidate) !== undefined)
+  writeOutput(io, 'json', { columns: [], records: [], document: { ...proof, verifierKey: key?.text } })
   return EXIT.ok
 }
 
-async function verifierKey({ config }: Store, { verifierKey: text }: KeyChoice): Promise<VerifierKey | undefined> {
-  if (text !== undefined) {
-    const key = parseVerifierKey(text)
-    if (key === undefined) throw usageFailure('--verifier-key is not what "callout audit key" printed')
-    return key
+function openWithAny(note: string, keys: readonly VerifierKey[]): WitnessedCheckpoint | undefined {
+  for (const key of keys) {
+    const opened = openCheckpoint(note, key)
+    if (opened !== undefined) return opened
+  }
+  return undefined
+}
+
+async function verifierKeys({ config }: Store, { verifierKey: texts }: KeyChoice): Promise<readonly VerifierKey[]> {
+  if (texts !== undefined) {
+    return texts.map((text) => {
+      const key = parseVerifierKey(text)
+      if (key === undefined) throw usageFailure('--verifier-key is not what "callout audit key" printed')
+      return key
+    })
   }
   const { checkpoints } = config.audit
-  if (checkpoints === undefined) return undefined
+  if (checkpoints === undefined) return []
   const file = await readSecretFile(checkpoints.keyFile)
   const key = 'text' in file ? parseSignerKey(file.text)?.verifier : undefined
-  if (key !== undefined) return key
+  if (key !== undefined) return [key]
   const problem = 'problem' in file ? file.problem : `holds no key: ${checkpoints.keyFile}`
   throw usageFailure(`audit.checkpoints.key_file ${problem}; --verifier-key takes its place`)
 }

@@ -1,5 +1,6 @@
 import { CHAIN_START, type LostRows } from './audit-chain.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { mergedRanges, SeqSet, uncovered, type SeqRange } from './seq-ranges.ts'
 
 /** A row of a chain as it is stored, and its hash as it should be. */
 export interface ChainedRow {
@@ -90,8 +91,13 @@ export class ChainVerifier {
   readonly #signed: readonly WitnessedCheckpoint[]
   readonly #signedHashes: ReadonlyMap<number, string>
   readonly #lost: readonly LostRows[]
+  readonly #lostFrom: ReadonlyMap<number, LostRows>
+  readonly #lostTo: ReadonlyMap<number, LostRows>
   readonly #findings = new Map<string, Finding>()
-  #segments: Segment[] = []
+  readonly #seen = new SeqSet()
+  /** By their first and by their last place. */
+  readonly #segmentsFrom = new Map<number, Segment>()
+  readonly #segmentsTo = new Map<number, Segment>()
   #uncovered = 0
 
   constructor(options: ChainVerifierOptions) {
@@ -99,8 +105,10 @@ export class ChainVerifier {
     this.#signed = [...options.checkpoints].sort((a, b) => a.checkpoint.seq - b.checkpoint.seq)
     this.#signedHashes = new Map(this.#signed.map(({ checkpoint }) => [checkpoint.seq, checkpoint.rowHash]))
     this.#lost = this.#signed.flatMap(({ checkpoint }) => checkpoint.lost)
+    this.#lostFrom = new Map(this.#lost.map((range) => [range.from, range]))
+    this.#lostTo = new Map(this.#lost.map((range) => [range.to, range]))
     for (const { from, to, previousHash, rowHash } of this.#lost) {
-      const next = this.#lost.find((other) => other.from === to + 1)
+      const next = this.#lostFrom.get(to + 1)
       if (from === 1 && previousHash !== CHAIN_START) this.#found('link_broken', 1)
       if (next !== undefined && next.previousHash !== rowHash) this.#found('link_broken', next.from)
     }
@@ -111,7 +119,7 @@ export class ChainVerifier {
     if (row.computedHash !== rowHash) this.#found('row_edited', seq, seq, decisionId)
     const signedHash = this.#signedHashes.get(seq)
     if (signedHash !== undefined && signedHash !== rowHash) this.#found('checkpoint_mismatch', seq, seq, decisionId)
-    if (this.#segments.some(({ from, to }) => seq >= from && seq <= to)) {
+    if (!this.#seen.add(seq)) {
       this.#found('chain_forked', seq, seq, decisionId)
       return
     }
@@ -126,14 +134,16 @@ export class ChainVerifier {
   /** When all rows have come by. */
   finish(): ChainVerdict {
     const { isSigned, window } = this.#options
-    for (const [index, segment] of this.#segments.entries()) {
-      const before = this.#segments[index - 1]
+    const segments = [...this.#segmentsFrom.values()].sort((a, b) => a.from - b.from)
+    const covered = mergedRanges([...segments, ...this.#lost])
+    for (const [index, segment] of segments.entries()) {
+      const before = segments[index - 1]
       if (!isInside(segment.fromMs, window)) continue
       if (before === undefined ? this.#beginsInside : isInside(before.toMs, window)) {
-        this.#missing((before?.to ?? 0) + 1, segment.from - 1)
+        this.#missing({ from: (before?.to ?? 0) + 1, to: segment.from - 1 }, covered)
       }
     }
-    this.#verifyCheckpoints()
+    this.#verifyCheckpoints(covered)
     return { findings: [...this.#findings.values()], uncovered: isSigned ? this.#uncovered : 0 }
   }
 
@@ -141,20 +151,20 @@ export class ChainVerifier {
     return this.#options.startedMs >= this.#options.window.fromMs
   }
 
-  #verifyCheckpoints(): void {
+  #verifyCheckpoints(covered: readonly SeqRange[]): void {
     const { window } = this.#options
     for (const [index, { checkpoint }] of this.#signed.entries()) {
       const { seq, atMs, previousNote } = checkpoint
       if (!isInside(atMs, window)) continue
       const before = this.#signed[index - 1]
       if (before === undefined && !this.#beginsInside) {
-        this.#missing(seq, seq)
+        this.#missing({ from: seq, to: seq }, covered)
         continue
       }
       if (before?.checkpoint.seq === seq) this.#found('chain_forked', seq)
       else if (previousNote !== (before?.noteHash ?? CHAIN_START)) this.#found('checkpoint_missing', seq)
       const isBounded = before === undefined || before.checkpoint.atMs >= window.fromMs
-      this.#missing(isBounded ? (before?.checkpoint.seq ?? 0) + 1 : seq, seq)
+      this.#missing({ from: isBounded ? (before?.checkpoint.seq ?? 0) + 1 : seq, to: seq }, covered)
     }
   }
 
@@ -171,31 +181,40 @@ export class ChainVerifier {
   /** What a row at this place has to name, as far as the rows before it are known. */
   #hashesBefore(seq: number): string[] {
     if (seq === 1) return [CHAIN_START]
-    const before = [...this.#segments, ...this.#lost].filter(({ to }) => to === seq - 1)
-    return before.map(({ rowHash }) => rowHash)
+    const before = [this.#segmentsTo.get(seq - 1), this.#lostTo.get(seq - 1)]
+    return before.flatMap((known) => (known === undefined ? [] : [known.rowHash]))
   }
 
   /** What those that follow this place name as the hash before them. */
   #namedAfter(seq: number): string[] {
-    return [...this.#segments, ...this.#lost].filter(({ from }) => from === seq + 1).map((next) => next.previousHash)
+    const after = [this.#segmentsFrom.get(seq + 1), this.#lostFrom.get(seq + 1)]
+    return after.flatMap((known) => (known === undefined ? [] : [known.previousHash]))
   }
 
   #join(segment: Segment): void {
-    const before = this.#segments.find(({ to }) => to === segment.from - 1)
-    const after = this.#segments.find(({ from }) => from === segment.to + 1)
-    const joined = { ...segment }
-    if (before !== undefined) {
-      Object.assign(joined, { from: before.from, previousHash: before.previousHash, fromMs: before.fromMs })
+    const before = this.#segmentsTo.get(segment.from - 1)
+    const after = this.#segmentsFrom.get(segment.to + 1)
+    for (const joined of [before, after]) {
+      if (joined === undefined) continue
+      this.#segmentsFrom.delete(joined.from)
+      this.#segmentsTo.delete(joined.to)
     }
-    if (after !== undefined) Object.assign(joined, { to: after.to, rowHash: after.rowHash, toMs: after.toMs })
-    this.#segments = this.#segments.filter((other) => other !== before && other !== after)
-    this.#segments.push(joined)
-    this.#segments.sort((a, b) => a.from - b.from)
+    if (before !== undefined) {
+      const { from, previousHash, fromMs } = before
+      Object.assign(segment, { from, previousHash, fromMs })
+    }
+    if (after !== undefined) {
+      const { to, rowHash, toMs } = after
+      Object.assign(segment, { to, rowHash, toMs })
+    }
+    this.#segmentsFrom.set(segment.from, segment)
+    this.#segmentsTo.set(segment.to, segment)
   }
 
-  #missing(from: number, to: number): void {
-    for (const range of without({ from, to }, [...this.#segments, ...this.#lost])) {
-      this.#found('rows_missing', range.from, range.to)
+  #missing(range: SeqRange, covered: readonly SeqRange[]): void {
+    for (const { from, to } of uncovered(range, covered)) {
+      if (this.#findings.size >= FINDINGS_MAX) return
+      this.#found('rows_missing', from, to)
     }
   }
 
@@ -213,24 +232,4 @@ export const FINDINGS_MAX = 1000
 
 function isInside(atMs: number, { fromMs, toMs }: Window): boolean {
   return atMs >= fromMs && atMs <= toMs
-}
-
-interface Range {
-  readonly from: number
-  readonly to: number
-}
-
-/** What of a range is in none of the others. */
-function without(range: Range, others: readonly Range[]): Range[] {
-  let left = range.from <= range.to ? [range] : []
-  for (const { from, to } of others) {
-    left = left.flatMap((part) => {
-      if (to < part.from || from > part.to) return [part]
-      return [
-        { from: part.from, to: from - 1 },
-        { from: to + 1, to: part.to },
-      ].filter((rest) => rest.from <= rest.to)
-    })
-  }
-  return left
 }

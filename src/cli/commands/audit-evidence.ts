@@ -42,7 +42,7 @@ export function addAuditEvidenceCommands(audit: Command, { io, choose, configFil
 
 function withKey(command: Command): Command {
   return command
-    .option('--verifier-key <key>', 'as "audit key" printed it (default: that of audit.checkpoints.key_file)')
+    .option('--verifier-key <keys...>', 'as "audit key" printed it (default: that of audit.checkpoints.key_file)')
     .option('--actor <name>', 'who reads; recorded (default: the user of the operating system)')
 }
 

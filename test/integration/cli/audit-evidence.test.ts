@@ -229,6 +229,8 @@ suite('callout audit verify', () => {
     await using audit = await Audit.recorded()
     const other = parseSignerKey(generateSignerKey('callout.example/audit'))?.verifier.text ?? ''
     assert.deepEqual(await audit.findings('--verifier-key', other), ['checkpoint_invalid'])
+    // The key was changed in between.
+    assert.deepEqual(await audit.findings('--verifier-key', other, VERIFIER?.text ?? ''), [])
   })
 
   test('is wrong usage with a key or a file that is none, or a time that is none', async () => {
