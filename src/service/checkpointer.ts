@@ -32,6 +32,13 @@ const EVERY_ROWS = 1000
 const LOOK_MS = 500
 const STORE_TIMEOUT_MS = 5_000
 
+interface Made {
+  readonly head: ChainHead
+  readonly note: string
+  isCopied: boolean
+  isStored: boolean
+}
+
 /**
  * Signs how far the chain of this process is settled: soon after its first row, then when ten seconds or a thousand rows have passed,
  * and at the end. What is signed is told to the log, copied, and stored; what could not be copied or stored is tried again,
@@ -41,7 +48,7 @@ export class Checkpointer implements AsyncDisposable {
   readonly #options: CheckpointerOptions
   #previousNote = CHAIN_START
   #madeMs = Number.NEGATIVE_INFINITY
-  #unstored: { readonly head: ChainHead; readonly note: string; isCopied: boolean } | undefined
+  #unkept: Made | undefined
   #running: Promise<void> = Promise.resolve()
   #cancel: () => void
   #isEnding = false
@@ -73,7 +80,7 @@ export class Checkpointer implements AsyncDisposable {
   #isDue(): boolean {
     const { chain, clock } = this.#options
     return (
-      this.#unstored !== undefined ||
+      this.#unkept !== undefined ||
       chain.untold >= EVERY_ROWS ||
       (chain.untold > 0 && clock.monotonicMs() - this.#madeMs >= EVERY_MS)
     )
@@ -83,29 +90,41 @@ export class Checkpointer implements AsyncDisposable {
   async #make(): Promise<void> {
     const { chain, sign, sha256, clock, events } = this.#options
     try {
-      if (this.#unstored === undefined) {
+      if (this.#unkept === undefined) {
         const head = chain.takeHead()
         if (head === undefined) return
         const note = sign(head, clock.nowMs(), this.#previousNote)
         this.#previousNote = sha256(note)
         this.#madeMs = clock.monotonicMs()
-        this.#unstored = { head, note, isCopied: false }
+        this.#unkept = { head, note, isCopied: false, isStored: false }
         events.checkpointMade(head, note)
       }
-      await this.#keep(this.#unstored)
-      this.#unstored = undefined
+      await this.#keep(this.#unkept)
+      this.#unkept = undefined
     } catch (error) {
       if (error instanceof CalloutError) events.checkpointFailed(error)
       else events.unexpected('checkpoint', error)
     }
   }
 
-  async #keep(made: { readonly head: ChainHead; readonly note: string; isCopied: boolean }): Promise<void> {
+  /** That one place does not take it does not keep it from the other. */
+  async #keep(made: Made): Promise<void> {
     const { copy, store, clock } = this.#options
-    if (copy !== undefined && !made.isCopied) {
-      await copy.append(made.note)
-      made.isCopied = true
-    }
-    await store.add(made.head, made.note, clock.monotonicMs() + STORE_TIMEOUT_MS)
+    const copied = made.isCopied || copy === undefined ? undefined : failureOf(copy.append(made.note))
+    const deadlineMs = clock.monotonicMs() + STORE_TIMEOUT_MS
+    const stored = made.isStored ? undefined : failureOf(store.add(made.head, made.note, deadlineMs))
+    const failures = await Promise.all([copied, stored])
+    made.isCopied ||= failures[0] === undefined
+    made.isStored ||= failures[1] === undefined
+    for (const failure of failures) if (failure !== undefined) throw failure.error
+  }
+}
+
+async function failureOf(work: Promise<void>): Promise<{ readonly error: unknown } | undefined> {
+  try {
+    await work
+    return undefined
+  } catch (error) {
+    return { error }
   }
 }
