@@ -61,8 +61,8 @@ export interface ChainHead {
 
 /** One process's chain over the rows that it writes. */
 export interface AuditChain {
-  /** The next link; `columns` is everything that the row holds. To be called once for a row, in the order of the rows. */
-  seal(columns: Readonly<Record<string, unknown>>): ChainLink
+  /** The next link, of a row with this `contentHash`. To be called once for a row, in the order of the rows. */
+  seal(content: string): ChainLink
   /** Says, once for each row, whether it is durable; it is not when nobody will write it any more. */
   settle(seq: number, isDurable: boolean): void
   /** Undefined while nothing is settled that was not told before. */
@@ -90,9 +90,9 @@ export function createAuditChain(chainId: string, sha256: Sha256): AuditChain {
   }
 
   return {
-    seal(columns) {
+    seal(content) {
       const place = { chainId, seq: last.seq + 1, previousHash: last.rowHash }
-      const link = { ...place, rowHash: linkHash(place, contentHash(columns, sha256), sha256) }
+      const link = { ...place, rowHash: linkHash(place, content, sha256) }
       last = link
       open.set(link.seq, { link })
       return link

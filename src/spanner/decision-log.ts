@@ -3,11 +3,11 @@ import type { AuditEntry } from '../core/audit-entry.ts'
 import { CalloutError } from '../core/errors.ts'
 import type { Clock, DeadlineMs, DecisionLog, RecordSpool } from '../service/ports.ts'
 import type { SpannerDatabase } from './database.ts'
-import { decisionRecord } from './decision-record.ts'
+import { writtenContent } from './decision-content.ts'
 import { encodeDecision } from './decision-row.ts'
 import { createGrantSets } from './grant-sets.ts'
-import { DECISION_COLUMNS } from './schema.ts'
 import { insertRows, type SealedRow } from './sealed-rows.ts'
+import { sha256 } from './sha256.ts'
 import { spoolRecord } from './spool-replay.ts'
 import { storeError } from './status.ts'
 import { int64Value, NULL, stringValue } from './values.ts'
@@ -89,7 +89,7 @@ export function createDecisionLog({ database, chain, clock, spool }: DecisionLog
 
 function seal(chain: AuditChain, entry: AuditEntry): Sealed {
   const row = encodeDecision(entry)
-  const { chainId, seq, previousHash, rowHash } = chain.seal(decisionRecord(DECISION_COLUMNS, row))
+  const { chainId, seq, previousHash, rowHash } = chain.seal(sha256(writtenContent(row)))
   const place = [stringValue(chainId), int64Value(seq), stringValue(previousHash), stringValue(rowHash), NULL]
   return { row: [...row, ...place], seq, rowHash }
 }

@@ -3,10 +3,10 @@ import { formatNanoseconds, parseNanoseconds } from './nanoseconds.ts'
 import { COMMIT_TIMESTAMP, RowShapeError } from './values.ts'
 import type { Row, Value } from './values.ts'
 
-type Kind = 'text' | 'integer' | 'boolean' | 'timestamp' | 'json' | 'texts'
+export type DecisionKind = 'text' | 'integer' | 'boolean' | 'timestamp' | 'json' | 'texts'
 
 /** Columns of `Decisions` that are no STRING. */
-const KINDS: Readonly<Partial<Record<StoredDecisionColumn, Exclude<Kind, 'text'>>>> = {
+const KINDS: Readonly<Partial<Record<StoredDecisionColumn, Exclude<DecisionKind, 'text'>>>> = {
   Shard: 'integer',
   DenyShard: 'integer',
   ConnectionId: 'integer',
@@ -33,6 +33,18 @@ const KINDS: Readonly<Partial<Record<StoredDecisionColumn, Exclude<Kind, 'text'>
   LockIds: 'texts',
 }
 
+export function kindOf(column: StoredDecisionColumn): DecisionKind {
+  return KINDS[column] ?? 'text'
+}
+
+const MICROSECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
+
+/** A timestamp as Spanner writes it, with nine digits of a second whatever they are. Throws `RowShapeError`. */
+export function nanosecondText(timestamp: string): string {
+  if (MICROSECONDS.test(timestamp)) return `${timestamp.slice(0, -1)}000Z`
+  return formatNanoseconds(parseNanoseconds(timestamp))
+}
+
 /** A row of `Decisions` as JSON: a member for each column that is not NULL. */
 export type DecisionRecord = Readonly<Partial<Record<StoredDecisionColumn, unknown>>>
 
@@ -54,7 +66,7 @@ export function decisionRecord(columns: readonly StoredDecisionColumn[], row: Ro
 }
 
 function contentOf(column: StoredDecisionColumn, cell: Value): unknown {
-  const kind = KINDS[column] ?? 'text'
+  const kind = kindOf(column)
   if (kind === 'boolean') return cell.boolValue ?? undefined
   if (kind === 'texts') return cell.listValue?.values?.map(({ stringValue }) => stringValue ?? null)
   const text = cell.stringValue
@@ -62,14 +74,14 @@ function contentOf(column: StoredDecisionColumn, cell: Value): unknown {
 }
 
 /** What a cell that comes as a text says; undefined when that is not what its column can hold. */
-const READERS: Readonly<Record<Exclude<Kind, 'boolean' | 'texts'>, (text: string) => unknown>> = {
+const READERS: Readonly<Record<Exclude<DecisionKind, 'boolean' | 'texts'>, (text: string) => unknown>> = {
   text: (text) => text,
   // No service writes a greater one; whoever does must not keep others from reading the rows beside it.
   integer(text) {
     const integer = Number(text)
     return Number.isSafeInteger(integer) ? integer : text
   },
-  timestamp: (text) => (text === COMMIT_TIMESTAMP.stringValue ? text : formatNanoseconds(parseNanoseconds(text))),
+  timestamp: (text) => (text === COMMIT_TIMESTAMP.stringValue ? text : nanosecondText(text)),
   json(text) {
     try {
       return JSON.parse(text) as unknown

@@ -12,7 +12,6 @@ import {
   booleanValue,
   COMMIT_TIMESTAMP,
   int64Value,
-  jsonValue,
   NULL,
   stringsValue,
   stringValue,
@@ -73,15 +72,15 @@ function decisionCells(entry: AuditEntry) {
     Reason: stringValue(deny?.reason),
     ReasonDetail: text(deny?.detail, DETAIL),
     GrantIds: stringsValue(allow?.grantIds ?? []),
-    SkippedGrants: jsonValue(recordedSkips(decision)),
+    SkippedGrants: canonical(recordedSkips(decision)),
     LockIds: stringsValue(deny?.lockIds ?? []),
     GrantsReadAt: stringValue(entry.grantsReadTimestamp),
-    Attributes: entry.attributes === undefined ? NULL : jsonValue(recordedAttributes(entry.attributes)),
+    Attributes: entry.attributes === undefined ? NULL : canonical(recordedAttributes(entry.attributes)),
     WantedAccount: text(entry.wantedAccount, WORD),
     InstanceId: text(entry.instanceId, KEY),
     ServiceVersion: text(entry.serviceVersion, KEY),
     ElapsedMicros: integer(Math.round(entry.elapsedMicros)),
-    StageMicros: jsonValue(entry.stageMicros),
+    StageMicros: canonical(entry.stageMicros),
     RepeatCount: int64Value(entry.repeats?.count),
     RepeatedSince: timestampValue(entry.repeats?.sinceMs),
     ...sessionCells(allow),
@@ -98,10 +97,11 @@ function sessionCells(allow: Allow | undefined) {
       GrantSetId: NULL,
     } satisfies Partial<Cells<DecisionColumn>>
   }
+  const permissions = canonicalJson(allow.permissions)
   return {
     Account: text(allow.account, WORD),
-    Permissions: jsonValue(allow.permissions),
-    PermissionsSha256: stringValue(sha256(canonicalJson(allow.permissions))),
+    Permissions: { stringValue: permissions },
+    PermissionsSha256: stringValue(sha256(permissions)),
     SessionExpiresAt: timestampValue(allow.expiresAt * 1000),
     GrantSetId: stringValue(grantSetId(allow.grantIds)),
   } satisfies Partial<Cells<DecisionColumn>>
@@ -111,7 +111,7 @@ function tokenCells({ principal, displayName, actors, issuerId, clientId, groups
   return {
     Principal: text(principal, NAME),
     DisplayName: text(displayName, NAME),
-    Actors: actors === undefined ? NULL : jsonValue(actors.map(recordedActor)),
+    Actors: actors === undefined ? NULL : canonical(actors.map(recordedActor)),
     IssuerId: text(issuerId, KEY),
     Issuer: text(token.issuer, ISSUER),
     Subject: text(token.subject, NAME),
@@ -177,6 +177,10 @@ export function decisionOutcome(decision: Decision): string {
 /** The last hex digit of the id: random in a UUIDv7, and as easily found in SQL. */
 export function decisionShard(id: string): number {
   return Number.parseInt(id.slice(-1), 16)
+}
+
+function canonical(content: unknown): Value {
+  return { stringValue: canonicalJson(content) }
 }
 
 function text(content: string | undefined, max: number): Value {

@@ -33,7 +33,7 @@ function written(durable: readonly boolean[], signedAfter: readonly number[]): W
   const checkpoints: WitnessedCheckpoint[] = []
   for (const [index, isDurable] of durable.entries()) {
     const content = { DecisionId: `d${index + 1}`, DecidedAtMs: BEGIN_MS + index * ROW_MS, Outcome: 'ALLOW' }
-    const { chainId, seq, previousHash, rowHash } = chain.seal(content)
+    const { chainId, seq, previousHash, rowHash } = chain.seal(contentHash(content, sha256))
     const row = { ...content, ChainId: chainId, ChainSeq: seq, PreviousHash: previousHash, RowHash: rowHash }
     if (isDurable) rows.push(row)
     chain.settle(seq, isDurable)

@@ -32,11 +32,15 @@ suite('a signed note', () => {
 
   test('of which any character was changed is none, or says the same', () => {
     fc.assert(
-      fc.property(fc.nat(NOTE.length - 1), fc.constantFrom(...'aZ0+/=\n —'), (at, character) => {
-        const changed = NOTE.slice(0, at) + character + NOTE.slice(at + 1)
-        const text = openNote(changed, verifier())
-        assert.ok(text === undefined || text === TEXT)
-      }),
+      fc.property(
+        fc.nat(NOTE.length - 1),
+        fc.constantFrom('a', 'Z', '0', '+', '/', '=', '\n', ' ', '—'),
+        (at, character) => {
+          const changed = NOTE.slice(0, at) + character + NOTE.slice(at + 1)
+          const text = openNote(changed, verifier())
+          assert.ok(text === undefined || text === TEXT)
+        },
+      ),
     )
   })
 

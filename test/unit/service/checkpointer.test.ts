@@ -33,7 +33,7 @@ class Stand {
   }
 
   rows(count: number): void {
-    for (let row = 0; row < count; row += 1) this.chain.settle(this.chain.seal({}).seq, true)
+    for (let row = 0; row < count; row += 1) this.chain.settle(this.chain.seal('content').seq, true)
   }
 
   get seqs(): number[] {
