@@ -17,13 +17,22 @@ export interface Store extends AsyncDisposable {
   readonly endpoint: { readonly emulatorHost?: string }
 }
 
-/** Opens the store of a configuration; secrets are not needed and not read. Nothing is connected yet. */
-export async function openStore(configFile: string, io: CliIo): Promise<Store> {
+/**
+ * Opens the store of a configuration; secrets are not needed and not read. Nothing is connected yet. The `owner` works with the
+ * privileges of the account, whatever `store.role` says: no database role may change the schema.
+ */
+export async function openStore(configFile: string, io: CliIo, as: 'role' | 'owner' = 'role'): Promise<Store> {
   const config = await loadConfig(configFile)
-  const { database: databaseName } = config.store
+  const { database: databaseName, role } = config.store
   const emulatorHost = io.env['SPANNER_EMULATOR_HOST']
   const endpoint = emulatorHost === undefined || emulatorHost === '' ? {} : { emulatorHost }
-  const database = new SpannerDatabase({ database: databaseName, ...endpoint, clock: systemClock, events: SILENT })
+  const database = new SpannerDatabase({
+    database: databaseName,
+    ...(role !== undefined && as === 'role' && { role }),
+    ...endpoint,
+    clock: systemClock,
+    events: SILENT,
+  })
   return { config, database, databaseName, endpoint, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() }
 }
 
