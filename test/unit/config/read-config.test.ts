@@ -95,7 +95,7 @@ issuers:
     identity: { subject: { first_of: [oid, sub] }, kind: { client_if: { path: name, prefix: service- } } }
 session: { max: 8h, jitter: 20%, min_remaining: 1m }
 grants: { max_stale: 0s }
-store: { url: "spanner://projects/example.com:p/instances/i-1/databases/d_1", role: callout_service }
+store: { url: "spanner://projects/example.com:p/instances/i-1/databases/d_1" }
 audit: { on_unavailable: deny }
 http: { listen: "[::1]:0" }
 log: { level: warn }
@@ -217,10 +217,7 @@ suite('a right configuration', () => {
       backoffMaxMs: 30_000,
     })
     assert.deepEqual(config.session, { maxMs: 28_800_000, jitter: 0.2, minRemainingMs: 60_000 })
-    assert.deepEqual(config.store, {
-      database: 'projects/example.com:p/instances/i-1/databases/d_1',
-      role: 'callout_service',
-    })
+    assert.equal(config.store.database, 'projects/example.com:p/instances/i-1/databases/d_1')
     assert.deepEqual(config.http.listen, { host: '::1', port: 0 })
   })
 
@@ -523,7 +520,6 @@ suite('problems', () => {
     ],
     ['stale grants', { 'grants.max_stale': '5s' }, /^grants\.max_stale: must be 0s: .*not offered/],
     ['unrecorded admissions', { 'audit.on_unavailable': 'allow' }, /^audit\.on_unavailable: .*not recorded/],
-    ['a role that is no name', { 'store.role': 'callout service' }, /^store\.role: must be letters/],
     ['a store that is not Spanner', { 'store.url': 'postgres://a/b' }, /^store\.url: must be spanner:/],
     [
       'a store with a parent folder in its name',
