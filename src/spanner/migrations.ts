@@ -152,7 +152,7 @@ export interface ApplyMigrationsOptions {
 }
 
 /**
- * Brings the schema to the version of this release; returns the versions applied, or skipped, by this call. Safe from several places at
+ * Brings the schema to the version of this release; returns the versions applied by this call. Safe from several places at
  * once: one works, the others wait, and the work of one that was killed is done again when its lease has run out.
  * Throws `ERR_SCHEMA_VERSION` for a schema that this release does not know, and other `CalloutError`s of the database.
  */
@@ -240,7 +240,6 @@ async function applyPending(
     if (reason !== undefined) {
       options.progress(`leaving out migration ${label(migration)}: ${reason}`)
       await ledger.record(migration, 'skipped')
-      applied.push(migration.version)
       continue
     }
     options.progress(`applying migration ${label(migration)}`)
