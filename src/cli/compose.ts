@@ -77,12 +77,12 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const http = stack.use(await HttpEndpoints.listen({ listen: config.http.listen, probes, metrics, logger }))
 
   const emulator = options.emulatorHost === undefined ? {} : { emulatorHost: options.emulatorHost }
-  const database = stack.use(new SpannerDatabase({ database: config.store.database, clock, events, ...emulator }))
+  const database = stack.use(new SpannerDatabase({ ...config.store, clock, events, ...emulator }))
   const schema = awaitedPart('schema', probes)
   await knownSchema(database, schema.waitingFor, signal)
   schema.done()
   const health = stack.use(new StoreHealth({ database, clock, instanceId, version: SERVICE_VERSION }))
-  startHistory({ database: config.store.database, ...emulator, instanceId, events, metrics }, stack)
+  startHistory({ ...config.store, ...emulator, instanceId, events, metrics }, stack)
   const verifier = stack.use(createVerifier(config, events, metrics))
   const issuersTried = verifier.start()
   probes.push(health.probe, verifier.readiness)

@@ -9,6 +9,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 export interface HistoryOptions {
   /** `projects/P/instances/I/databases/D` */
   readonly database: string
+  readonly role?: string
   readonly emulatorHost?: string
   readonly instanceId: string
   readonly events: CalloutEvents

@@ -18,7 +18,7 @@ const STATUS_TIMEOUT_MS = 5_000
  * prints the statements instead, as a script for the console.
  */
 export async function applySchema(configFile: string, { dryRun }: DryRunOptions, io: CliIo): Promise<number> {
-  await using store = await openStore(configFile, io)
+  await using store = await openStore(configFile, io, 'owner')
   if (dryRun === true) {
     const steps = await outstandingSchema(store.database, systemClock.monotonicMs() + STATUS_TIMEOUT_MS)
     const script = steps.flatMap(({ title, statements }) => [`-- ${title}`, ...statements.map((text) => `${text};`)])

@@ -17,13 +17,22 @@ export interface Store extends AsyncDisposable {
   readonly endpoint: { readonly emulatorHost?: string }
 }
 
+/** The `owner` works with the rights of the account, whatever `store.role` says: no database role may change the schema. */
+export type StoreUser = 'role' | 'owner'
+
 /** Opens the store of a configuration; secrets are not needed and not read. Nothing is connected yet. */
-export async function openStore(configFile: string, io: CliIo): Promise<Store> {
+export async function openStore(configFile: string, io: CliIo, as: StoreUser = 'role'): Promise<Store> {
   const config = await loadConfig(configFile)
-  const { database: databaseName } = config.store
+  const { database: databaseName, role } = config.store
   const emulatorHost = io.env['SPANNER_EMULATOR_HOST']
   const endpoint = emulatorHost === undefined || emulatorHost === '' ? {} : { emulatorHost }
-  const database = new SpannerDatabase({ database: databaseName, ...endpoint, clock: systemClock, events: SILENT })
+  const database = new SpannerDatabase({
+    database: databaseName,
+    ...(role !== undefined && as === 'role' && { role }),
+    ...endpoint,
+    clock: systemClock,
+    events: SILENT,
+  })
   return { config, database, databaseName, endpoint, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() }
 }
 
@@ -31,9 +40,9 @@ export async function openStore(configFile: string, io: CliIo): Promise<Store> {
  * Opens the store and makes sure that its schema is the one of this release: rows of another must not be guessed at,
  * and "the table is not there" would not say what to do. Throws `CalloutError('ERR_SCHEMA_VERSION')`, which does.
  */
-export async function openKnownStore(configFile: string, io: CliIo): Promise<Store> {
+export async function openKnownStore(configFile: string, io: CliIo, as: StoreUser = 'role'): Promise<Store> {
   await using opening = new AsyncDisposableStack()
-  const store = opening.use(await openStore(configFile, io))
+  const store = opening.use(await openStore(configFile, io, as))
   await requireKnownSchema(store.database, systemClock.monotonicMs() + SCHEMA_TIMEOUT_MS)
   opening.move()
   return store

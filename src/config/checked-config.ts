@@ -33,7 +33,10 @@ export function toConfig(file: ConfigFile, baseDir: string): Config {
     },
     session: { maxMs: file.session.max, jitter: file.session.jitter, minRemainingMs: file.session.min_remaining },
     grants: { maxStaleMs: file.grants.max_stale, approval: file.grants.approval },
-    store: { database: file.store.url.slice('spanner://'.length) },
+    store: {
+      database: file.store.url.slice('spanner://'.length),
+      ...(file.store.role !== undefined && { role: file.store.role }),
+    },
     audit: {
       ...(file.audit.spool !== undefined && {
         spool: {

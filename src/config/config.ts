@@ -40,6 +40,8 @@ export interface Config {
   readonly store: {
     /** Resource name, `projects/P/instances/I/databases/D`. */
     readonly database: string
+    /** Database role; absent: the privileges of the account itself. */
+    readonly role?: string
   }
   readonly audit: {
     /** Present when rows are kept on the disk while Spanner does not take them; otherwise clients are refused. */

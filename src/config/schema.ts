@@ -249,6 +249,11 @@ export const configSchema = z
           'URL',
           'The database, `spanner://projects/<project>/instances/<instance>/databases/<database>`.',
         ),
+        role: setting(
+          text(/^[A-Za-z]\w{0,127}$/, 'must be letters, digits and "_", a letter first').optional(),
+          'name',
+          'Database role with whose privileges the service and the commands work, such as `callout_service`; the emulator ignores it.',
+        ),
       })
       .prefault({} as never),
     audit: z

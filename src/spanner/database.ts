@@ -28,6 +28,8 @@ const CLOSE_TIMEOUT_MS = 500
 export interface SpannerDatabaseOptions extends SpannerEndpoint {
   /** `projects/P/instances/I/databases/D` */
   readonly database: string
+  /** Database role whose privileges hold; absent: those of the account itself. The emulator ignores it. */
+  readonly role?: string
   readonly clock: Clock
   readonly events: Pick<CalloutEvents, 'storeFault' | 'storeRecovered'>
 }
@@ -53,6 +55,8 @@ export interface CommitOptions {
  */
 export class SpannerDatabase implements AsyncDisposable {
   readonly name: string
+  /** It lacks some of what Spanner has. */
+  readonly isEmulated: boolean
   readonly #clock: Clock
   readonly #channel: SpannerChannel
   readonly #sessions: Sessions
@@ -65,14 +69,15 @@ export class SpannerDatabase implements AsyncDisposable {
   readonly #turns: Turns | undefined
 
   constructor(options: SpannerDatabaseOptions) {
-    const { database, clock, events } = options
+    const { database, role, clock, events } = options
     this.name = database
+    this.isEmulated = options.emulatorHost !== undefined
     this.#clock = clock
     this.#channel = new SpannerChannel(options)
-    this.#sessions = new Sessions({ channel: this.#channel, database, clock })
+    this.#sessions = new Sessions({ channel: this.#channel, database, ...(role !== undefined && { role }), clock })
     this.#backoff = createBackoff(clock, clock.monotonicMs())
     this.#outage = createOutageReport(clock, events)
-    this.#turns = options.emulatorHost === undefined ? undefined : createTurns(clock)
+    this.#turns = this.isEmulated ? createTurns(clock) : undefined
   }
 
   /** Reads rows in key order. One RPC. */

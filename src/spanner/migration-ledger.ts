@@ -27,6 +27,9 @@ export const LEDGER_STATEMENTS = [
 ) PRIMARY KEY (LockId)`,
 ]
 
+/** Recorded for a migration of which nothing was run. */
+export const CHECKSUM_OF_NOTHING = migrationChecksum({ statements: [] })
+
 /** There is one lease, on the whole schema. */
 const LOCK_ID = 'schema'
 /** Each step is a small transaction; a database that takes longer is not there. */
@@ -92,8 +95,8 @@ export class MigrationLedger {
     }, this.#deadline())
   }
 
-  /** Records the state of a migration, provided that the lease is still ours. */
-  async record(migration: Migration, state: 'applying' | 'applied'): Promise<void> {
+  /** Records the state of a migration, provided that the lease is still ours. One that is skipped has run no statement. */
+  async record(migration: Migration, state: 'applying' | 'applied' | 'skipped'): Promise<void> {
     const { database, holder, clock } = this.#options
     await database.transact(async (transaction) => {
       const { current } = await this.#lease(transaction)
@@ -103,11 +106,11 @@ export class MigrationLedger {
           [
             int64Value(migration.version),
             stringValue(migration.name),
-            stringValue(migrationChecksum(migration)),
-            stringValue(state === 'applied' ? 'APPLIED' : 'APPLYING'),
+            stringValue(state === 'skipped' ? CHECKSUM_OF_NOTHING : migrationChecksum(migration)),
+            stringValue(state === 'applying' ? 'APPLYING' : 'APPLIED'),
             stringValue(holder),
             timestampValue(clock.nowMs()),
-            state === 'applied' ? COMMIT_TIMESTAMP : NULL,
+            state === 'applying' ? NULL : COMMIT_TIMESTAMP,
           ],
         ]),
       )
@@ -133,7 +136,10 @@ export class MigrationLedger {
   }
 }
 
-/** Whether the tables of the ledger are there, and what they record; lowest version first. */
+/**
+ * Whether the tables of the ledger are there, and what they record; lowest version first. A database role sees only the one
+ * that it may read, which is enough to know what is applied.
+ */
 export async function readLedger(
   database: SpannerDatabase,
   deadlineMs: DeadlineMs,
@@ -144,7 +150,8 @@ export async function readLedger(
     {},
     deadlineMs,
   )
-  if (tables.length < LEDGER_STATEMENTS.length) return { exists: false, migrations: [] }
+  const exists = tables.length === LEDGER_STATEMENTS.length
+  if (!tables.some(([name]) => name?.stringValue === SCHEMA_MIGRATIONS)) return { exists, migrations: [] }
   const columns = ['Version', 'Name', 'Checksum', 'State', 'AppliedBy', 'AppliedAt'] as const
   const sql = `SELECT ${columns.join(', ')} FROM ${SCHEMA_MIGRATIONS} ORDER BY Version`
   const rows = await database.query(sql, {}, deadlineMs)
@@ -160,5 +167,5 @@ export async function readLedger(
     const appliedAt = reader.optionalString()
     return appliedAt === undefined ? recorded : { ...recorded, appliedAt }
   })
-  return { exists: true, migrations }
+  return { exists, migrations }
 }

@@ -2,10 +2,16 @@ import { CalloutError } from '../core/errors.ts'
 import type { Clock, DeadlineMs } from '../service/ports.ts'
 import type { DatabaseAdmin } from './database-admin.ts'
 import type { SpannerDatabase } from './database.ts'
-import { LEDGER_STATEMENTS, LeaseLostError, MigrationLedger, readLedger } from './migration-ledger.ts'
+import {
+  CHECKSUM_OF_NOTHING,
+  LEDGER_STATEMENTS,
+  LeaseLostError,
+  MigrationLedger,
+  readLedger,
+} from './migration-ledger.ts'
 import type { RecordedMigration } from './migration-ledger.ts'
 import { migrationChecksum, unrepeatableStep } from './migration.ts'
-import type { Migration } from './migration.ts'
+import type { Listing, Migration } from './migration.ts'
 import { policy } from './migrations/0001-policy.ts'
 import { decisions } from './migrations/0002-decisions.ts'
 import { delegation } from './migrations/0003-delegation.ts'
@@ -15,6 +21,7 @@ import { history } from './migrations/0006-history.ts'
 import { proposals } from './migrations/0007-proposals.ts'
 import { inputs } from './migrations/0008-inputs.ts'
 import { evidence } from './migrations/0009-evidence.ts'
+import { roles } from './migrations/0010-roles.ts'
 import { pause } from './retry.ts'
 
 /** In order of their versions, which count from 1. */
@@ -28,6 +35,7 @@ export const MIGRATIONS: readonly Migration[] = [
   proposals,
   inputs,
   evidence,
+  roles,
 ]
 
 /** A runner that was killed holds the others up for so long; one that is alive renews about once a second. */
@@ -40,6 +48,8 @@ export type MigrationState =
   /** Begun and not recorded as finished: being applied now, or by a runner that was killed. */
   | 'applying'
   | 'applied'
+  /** Recorded as left out, because the database lacks what it needs. */
+  | 'skipped'
   /** Applied with other statements than those of this release. */
   | 'changed'
   /** In the database, but not in this release. */
@@ -55,7 +65,7 @@ export interface MigrationStatus {
 }
 
 export interface SchemaStatus {
-  /** The highest version up to which all migrations are applied; 0 for an empty database. */
+  /** The highest version up to which all migrations are applied or skipped; 0 for an empty database. */
   readonly version: number
   /** The version that this release needs. */
   readonly needed: number
@@ -74,8 +84,7 @@ export function compareSchema(known: readonly Migration[], recorded: readonly Re
     const record = inDatabase.get(migration.version)
     const { version, name } = migration
     if (record === undefined) return { version, name, state: 'pending' }
-    const isSame = record.checksum === migrationChecksum(migration)
-    return { version, name, state: isSame ? record.state : 'changed', ...origin(record) }
+    return { version, name, state: stateOf(migration, record), ...origin(record) }
   })
   for (const record of recorded) {
     if (known.some(({ version }) => version === record.version)) continue
@@ -83,6 +92,11 @@ export function compareSchema(known: readonly Migration[], recorded: readonly Re
   }
   const gap = migrations.findIndex(({ state }) => state === 'pending' || state === 'applying')
   return { version: gap === -1 ? migrations.length : gap, needed: known.length, migrations }
+}
+
+function stateOf(migration: Migration, { state, checksum }: RecordedMigration): MigrationState {
+  if (migration.needs !== undefined && checksum === CHECKSUM_OF_NOTHING) return 'skipped'
+  return checksum === migrationChecksum(migration) ? state : 'changed'
 }
 
 function origin({ appliedBy, appliedAt }: RecordedMigration): Pick<MigrationStatus, 'appliedBy' | 'appliedAt'> {
@@ -106,7 +120,7 @@ export function schemaProblem({ version, needed, migrations }: SchemaStatus): st
   if (unfinished !== undefined) {
     return `migration ${label(unfinished)} of the schema is not finished: wait for it, or run "callout schema apply" again`
   }
-  if (migrations.every(({ state }) => state === 'applied')) return undefined
+  if (migrations.every(({ state }) => state === 'applied' || state === 'skipped')) return undefined
   return `the schema of the database is at version ${version}, this release needs ${needed}: run "callout schema apply"`
 }
 
@@ -190,8 +204,10 @@ export async function outstandingSchema(
     ? []
     : [{ title: 'the tables that record migrations', statements: LEDGER_STATEMENTS }]
   for (const migration of await pendingMigrations(database, deadlineMs)) {
-    const statements = await outstandingStatements(migration, database, deadlineMs)
-    steps.push({ title: `migration ${label(migration)}`, statements })
+    const reason = whyLeftOut(migration, database)
+    const title = `migration ${label(migration)}${reason === undefined ? '' : `, left out: ${reason}`}`
+    const statements = reason === undefined ? await outstandingStatements(migration, database, deadlineMs) : []
+    steps.push({ title, statements })
   }
   return steps
 }
@@ -200,7 +216,15 @@ async function pendingMigrations(database: SpannerDatabase, deadlineMs: Deadline
   const { migrations } = await schemaStatus(database, deadlineMs)
   const foreign = foreignSchema(migrations)
   if (foreign !== undefined) throw new CalloutError('ERR_SCHEMA_VERSION', foreign)
-  return MIGRATIONS.filter((_, index) => migrations[index]?.state !== 'applied')
+  return MIGRATIONS.filter((migration, index) => {
+    const state = migrations[index]?.state
+    return state === 'skipped' ? whyLeftOut(migration, database) === undefined : state !== 'applied'
+  })
+}
+
+/** Why nothing of a migration can be run in this database; undefined when it can. */
+function whyLeftOut({ needs }: Migration, { isEmulated }: SpannerDatabase): string | undefined {
+  return needs !== undefined && isEmulated ? `the emulator has no ${needs}` : undefined
 }
 
 async function applyPending(
@@ -212,6 +236,12 @@ async function applyPending(
   const { database, clock } = options
   const deadline = (): DeadlineMs => clock.monotonicMs() + STATUS_TIMEOUT_MS
   for (const migration of await pendingMigrations(database, deadline())) {
+    const reason = whyLeftOut(migration, database)
+    if (reason !== undefined) {
+      options.progress(`leaving out migration ${label(migration)}: ${reason}`)
+      await ledger.record(migration, 'skipped')
+      continue
+    }
     options.progress(`applying migration ${label(migration)}`)
     await ledger.record(migration, 'applying')
     const statements = await outstandingStatements(migration, database, deadline())
@@ -221,24 +251,28 @@ async function applyPending(
   }
 }
 
+const LISTINGS: Readonly<Record<Listing, string>> = {
+  TABLE_CONSTRAINTS: `SELECT CONSTRAINT_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ''`,
+  CHANGE_STREAMS: `SELECT CHANGE_STREAM_NAME FROM INFORMATION_SCHEMA.CHANGE_STREAMS WHERE CHANGE_STREAM_SCHEMA = ''`,
+  ROLES: 'SELECT ROLE_NAME FROM INFORMATION_SCHEMA.ROLES',
+}
+
 /**
- * DDL has no `IF NOT EXISTS` for constraints and change streams: those that a runner made before it was killed are left out, and so
- * are those that it took away.
+ * DDL has no `IF NOT EXISTS` for constraints, change streams and roles: those that a runner made before it was killed are left out,
+ * and so are those that it took away.
  */
 async function outstandingStatements(
   { statements }: Migration,
   database: SpannerDatabase,
   deadlineMs: DeadlineMs,
 ): Promise<readonly string[]> {
-  const rows = await database.query(
-    `SELECT CONSTRAINT_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ''
-UNION ALL SELECT CHANGE_STREAM_NAME FROM INFORMATION_SCHEMA.CHANGE_STREAMS WHERE CHANGE_STREAM_SCHEMA = ''`,
-    {},
-    deadlineMs,
-  )
-  const existing = new Set(rows.map(([name]) => name?.stringValue))
+  const existing = new Set<string>()
+  for (const listing of new Set(statements.flatMap((statement) => unrepeatableStep(statement)?.listing ?? []))) {
+    const rows = await database.query(LISTINGS[listing], {}, deadlineMs)
+    for (const [name] of rows) existing.add(`${listing} ${name?.stringValue}`)
+  }
   return statements.filter((statement) => {
     const step = unrepeatableStep(statement)
-    return step === undefined || existing.has(step.name) !== step.adds
+    return step === undefined || existing.has(`${step.listing} ${step.name}`) !== step.adds
   })
 }

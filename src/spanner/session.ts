@@ -23,6 +23,8 @@ export interface Session {
 export interface SessionsOptions {
   readonly channel: SpannerChannel
   readonly database: string
+  /** Database role as which they are made. */
+  readonly role?: string
   readonly clock: Clock
 }
 
@@ -95,8 +97,9 @@ export class Sessions {
   }
 
   async #create(multiplexed: boolean, deadlineMs: DeadlineMs): Promise<Session> {
-    const { channel, database, clock } = this.#options
-    const request: protos.google.spanner.v1.ICreateSessionRequest = { database, session: { multiplexed } }
+    const { channel, database, role, clock } = this.#options
+    const session = { multiplexed, ...(role !== undefined && { creatorRole: role }) }
+    const request: protos.google.spanner.v1.ICreateSessionRequest = { database, session }
     const metadata = callMetadata(database, `database=${encodeURIComponent(database)}`)
     const created = (await channel.call('createSession', request, metadata, deadlineMs)) as {
       readonly name: string

@@ -97,7 +97,7 @@ function grpcError({ code, details }: GrpcFailure, operation: string, error: unk
     case STATUS.alreadyExists:
       return new CalloutError('ERR_STORE_CONFLICT', `${operation}: a row with this key exists`, { cause: error })
     case STATUS.notFound:
-      return /^(?:Database|Instance|Session|Table|Column|Index)\b.*not found/i.test(details)
+      return /^(?:Database|Instance|Session|Role|Table|Column|Index)\b.*not found/i.test(details)
         ? new CalloutError('ERR_STORE_UNAVAILABLE', `${operation}: ${details.slice(0, DETAIL_CHARACTERS_MAX)}`, {
             cause: error,
           })

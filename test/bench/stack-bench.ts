@@ -64,9 +64,10 @@ export interface StackFigures {
   readonly serviceMemory: ProcessUsage | undefined
 }
 
-/** The service and a nats-server, requests made by the bench; `sealed` with xkey, as in production. */
-export async function benchService(load: Load, sealed: boolean): Promise<StackFigures> {
+/** The service, or one that `mainFile` starts, and a nats-server, requests made by the bench; `sealed` with xkey, as in production. */
+export async function benchService(load: Load, sealed: boolean, mainFile = BUILT_MAIN): Promise<StackFigures> {
   await using stack = await startBenchStack({
+    mainFile,
     editServerConfig: (text) =>
       text.includes('auth_callout') ? ASKING_NOBODY : text.replaceAll(/^CALLOUT_(?!AUTH_PASSWORD).*$/gm, ''),
     editConfig: (yaml) => (sealed ? yaml : yaml.replace(/^ *xkey_seed_files:.*\n/m, '')),
@@ -95,7 +96,7 @@ export async function startBenchStack(options: StackOptions): Promise<LocalStack
   if ((await locateSpannerEmulator()).kind === 'address') {
     throw new Error('unset SPANNER_EMULATOR_HOST: each measurement needs a fresh emulator')
   }
-  const stack = await startLocalStack({ ...options, mainFile: BUILT_MAIN, provider: { clients: CLIENTS } })
+  const stack = await startLocalStack({ mainFile: BUILT_MAIN, ...options, provider: { clients: CLIENTS } })
   await stack.admin.edit(adding('grant', ...CLIENTS.flatMap(grantsOf)))
   return stack
 }

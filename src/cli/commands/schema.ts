@@ -1,15 +1,18 @@
 import type { Command } from 'commander'
+import type { RetentionOptions } from '../retention-command.ts'
 import {
   withConfig,
   withDryRun,
   withOutput,
   type CommandContext,
+  runs,
   type CommonOptions,
   type DryRunOptions,
 } from '../command-options.ts'
 
 /** `callout schema …` */
-export function addSchemaCommands(program: Command, { io, choose, configFile }: CommandContext): void {
+export function addSchemaCommands(program: Command, context: CommandContext): void {
+  const { io, choose, configFile } = context
   const schema = program.command('schema').description('the tables in Spanner')
   withDryRun(withConfig(schema.command('apply')))
     .description('bring the database to the schema of this release')
@@ -29,4 +32,12 @@ export function addSchemaCommands(program: Command, { io, choose, configFile }: 
         return showSchema(configFile(options), options.output, io)
       }),
     )
+  const retention = withOutput(withDryRun(withConfig(schema.command('retention'))))
+    .description('show for how many days the rows of the audit are kept, or change it')
+    .option('--days <number>', 'keep decisions for so many days, from 30 on, and what belongs to them no shorter')
+    .addHelpText(
+      'after',
+      '\nSpanner deletes older rows in the background, mostly within 72 hours; the emulator never does.\n',
+    )
+  runs<[], RetentionOptions>(retention, context, async () => (await import('../retention-command.ts')).retention)
 }

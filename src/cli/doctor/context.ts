@@ -67,8 +67,7 @@ export function createContext(options: ContextOptions): DoctorContext {
   const atEachServer = <What>(visit: (server: string) => Promise<What>): Promise<readonly Visited<What>[]> =>
     Promise.all(config.nats.servers.map(async (server) => ({ server, result: await visit(server) })))
   const emulator = emulatorHost === undefined || emulatorHost === '' ? {} : { emulatorHost }
-  const store = config.store.database
-  const database = stack.use(new SpannerDatabase({ database: store, ...emulator, clock, events: SILENT }))
+  const database = stack.use(new SpannerDatabase({ ...config.store, ...emulator, clock, events: SILENT }))
   const logins = once(() => atEachServer((server) => logIn(server, secrets.nats.login)))
   const system = once(() => openSystem(config, secrets, logIn, clock))
   return {

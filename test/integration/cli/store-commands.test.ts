@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { createEmulatorDatabase } from '../../../src/dev/emulator-database.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
+import { systemClock } from '../../../src/service/clock.ts'
+import { DatabaseAdmin } from '../../../src/spanner/database-admin.ts'
 import { MIGRATIONS } from '../../../src/spanner/migrations.ts'
 import { startOwnEmulator } from '../../support/spanner.ts'
 import { configWith } from '../../unit/config/config-text.ts'
@@ -51,7 +53,66 @@ function grantsOf({ exitCode, stdout, stderr }: CommandResult): WrittenGrant[] {
   return JSON.parse(stdout) as WrittenGrant[]
 }
 
+function daysByTable(json: string): Readonly<Record<string, number>> {
+  const tables = JSON.parse(json) as { readonly table: string; readonly days: number }[]
+  return Object.fromEntries(tables.map(({ table, days }) => [table, days]))
+}
+
 suite('schema', () => {
+  test('retention is 400 days, is changed for all of the audit, and says what becomes of the rows', async () => {
+    const callout = await withSchema()
+    const shown = await callout('schema', 'retention')
+    assert.match(
+      shown.stdout,
+      /^TABLE +DAYS +POLICY\nDecisions +400 .*\nGrantSetMembers +402 .*\nAuditCheckpoints +400 .*\n/,
+    )
+    assert.match(shown.stderr, /72 hours.*the emulator never/)
+    const changed = await callout('schema', 'retention', '--days', '500', '--output', 'json')
+    assert.equal(changed.exitCode, 0, changed.stderr)
+    assert.doesNotMatch(changed.stderr, /warning/)
+    assert.deepEqual(daysByTable(changed.stdout), {
+      Decisions: 500,
+      GrantSetMembers: 502,
+      AuditCheckpoints: 500,
+      AuditReads: 500,
+    })
+    assert.equal((await callout('schema', 'retention', '--output', 'json')).stdout, changed.stdout)
+    assert.equal((await callout('schema', 'status')).exitCode, 0)
+  })
+
+  test('retention that is shortened warns, and a dry run only prints the statements', async () => {
+    const callout = await withSchema()
+    const { stdout, stderr } = await callout('schema', 'retention', '--days', '364', '--dry-run')
+    assert.match(
+      stdout,
+      /^ALTER TABLE Decisions REPLACE ROW DELETION POLICY \(OLDER_THAN\(DecidedAt, INTERVAL 364 DAY\)\);\n/,
+    )
+    assert.match(stderr, /PCI DSS 10\.5\.1/)
+    assert.match(stderr, /older than 364 days go, for good/)
+    assert.match(stderr, /nothing was done/)
+    assert.equal(daysByTable((await callout('schema', 'retention', '--output', 'json')).stdout)['Decisions'], 400)
+    const same = await callout('schema', 'retention', '--days', '400', '--dry-run')
+    assert.deepEqual([same.stdout, /warning/.test(same.stderr)], ['nothing to do\n', false])
+  })
+
+  test('retention below 30 days, and what is no number of days, is refused', async () => {
+    const callout = await withSchema()
+    for (const days of ['29', '0', '-1', '1e3', '40.5', '36501', ''])
+      assert.equal((await callout('schema', 'retention', `--days=${days}`)).exitCode, 2, days)
+  })
+
+  test('retention that somebody took away is told, and set again', async () => {
+    const name = await createEmulatorDatabase(emulator.host)
+    const callout = await calloutFor(name)
+    await callout('schema', 'apply')
+    await using admin = new DatabaseAdmin({ database: name, emulatorHost: emulator.host, clock: systemClock })
+    await admin.updateSchema(['ALTER TABLE AuditReads DROP ROW DELETION POLICY'], async () => {})
+    assert.match((await callout('schema', 'retention')).stdout, /AuditReads +for ever/)
+    const { exitCode, stdout, stderr } = await callout('schema', 'retention', '--days', '365', '--output', 'json')
+    assert.equal(exitCode, 0, stderr)
+    assert.equal(daysByTable(stdout)['AuditReads'], 365)
+  })
+
   test('apply says what it does and status then agrees', async () => {
     const callout = await calloutFor(await createEmulatorDatabase(emulator.host))
     const before = await callout('schema', 'status')
@@ -83,7 +144,10 @@ suite('schema', () => {
     const callout = await calloutFor(await createEmulatorDatabase(emulator.host))
     const { exitCode, stdout, stderr } = await callout('schema', 'apply', '--dry-run')
     assert.deepEqual([exitCode, stderr], [0, 'callout: dry run: nothing was done\n'])
-    assert.match(stdout, /^-- the tables that record migrations\n[^]*-- migration 0001 policy\nCREATE TABLE [^]*;\n$/)
+    assert.match(
+      stdout,
+      /^-- the tables that record migrations\n[^]*-- migration 0001 policy\nCREATE TABLE [^]*;\n-- migration 0010 roles, left out: the emulator has no database roles\n$/,
+    )
     assert.equal((await callout('schema', 'status')).exitCode, 1)
     await callout('schema', 'apply')
     assert.equal((await callout('schema', 'apply', '--dry-run')).stdout, 'nothing to do\n')
