@@ -37,7 +37,8 @@ export const DENY_REASONS = {
   deny_unenforceable: 'a deny grant of this principal cannot be applied, so nothing is allowed',
   account_ambiguous: 'grants in several accounts, and the user name names none of them',
   account_not_allowed: 'the grants are for accounts that callout.accounts does not list',
-  permissions_too_large: 'the permissions are larger than 256 KiB, less than half of what nats-server accepts in one answer',
+  permissions_too_large:
+    'the permissions are larger than 256 KiB, less than half of what nats-server accepts in one answer',
   session_too_short: 'the token or a grant ends before session.min_remaining has passed',
   grants_unavailable: 'the grants could not be read in time; says nothing about the client',
   audit_unavailable: 'the decision could not be recorded in time, so it was not an admission',
@@ -46,6 +47,10 @@ export const DENY_REASONS = {
 } as const
 
 export type DenyReason = keyof typeof DENY_REASONS
+
+export function isDenyReason(text: string): text is DenyReason {
+  return Object.hasOwn(DENY_REASONS, text)
+}
 
 /** Refusals that say something about us and nothing about the client: the same request may be allowed a moment later. */
 const OUR_OWN: ReadonlySet<DenyReason> = new Set([
