@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import type { AuditRange, AuditSelection } from '../audit-filter.ts'
-import type { ReaderOptions, SearchOptions, StatsOptions, TailOptions } from '../audit-search-command.ts'
+import type { ReaderOptions } from '../audit-access.ts'
+import type { SearchOptions, StatsOptions, TailOptions } from '../audit-search-command.ts'
 import { withConfig, withOutput, type CommandContext, type CommonOptions } from '../command-options.ts'
 import { STREAM_FORMATS, type StreamFormat } from '../output.ts'
 
@@ -89,7 +90,7 @@ function withRange(command: Command, since: string): Command {
 }
 
 /** An option for each part of `AuditSelection`. */
-function withFilter(command: Command): Command {
+export function withFilter(command: Command): Command {
   const parts: Readonly<
     Record<Exclude<keyof AuditSelection, keyof AuditRange | 'outcome'>, readonly [string, string]>
   > = {
@@ -111,7 +112,7 @@ function withReader(command: Command): Command {
   return withActor(withOutput(withConfig(command)))
 }
 
-function withActor(command: Command): Command {
+export function withActor(command: Command): Command {
   return command.option('--actor <name>', 'who reads; recorded (default: the user of the operating system)')
 }
 
