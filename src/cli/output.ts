@@ -14,6 +14,9 @@ export type StreamFormat = (typeof STREAM_FORMATS)[number]
 /** What `--format` of an export takes: names of the columns, or of a schema that collectors know. */
 export const EXPORT_FORMATS = ['jsonl', 'csv', 'ocsf', 'ecs'] as const
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+/** What `--kind` of an export takes. */
+export const EXPORT_KINDS = ['decisions', 'grants'] as const
+export type ExportKind = (typeof EXPORT_KINDS)[number]
 
 /** A column of a table and of CSV. */
 export interface Column<Item> {

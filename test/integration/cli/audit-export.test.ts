@@ -16,6 +16,7 @@ import { aDeny, anEntry } from '../../contract/stored-rows.ts'
 import { createDice } from '../../fuzz/dice.ts'
 import { allDecisions, anyEntry, idsOf } from '../../support/decisions.ts'
 import { ecsProblems } from '../../support/ecs-fields.ts'
+import { grantOf, insertGrantSql, policyTables, startHistoryWriter } from '../../support/history.ts'
 import { ocsfProblems } from '../../support/ocsf-schema.ts'
 import {
   createTestDatabase,
@@ -299,6 +300,53 @@ test('an export whose reader has seen enough ends with 0', async () => {
   for await (const chunk of child.stdout ?? []) if (String(chunk) !== '') break
   const [code] = await exited
   assert.equal(code, 0)
+})
+
+test('changes of policy are exported in the order of their commits, in every format, and go on by a cursor', async () => {
+  await using tables = await createTestDatabase(emulator.host)
+  await using _member = startHistoryWriter(emulator.host, tables.name)
+  const env = { ...environment(), CALLOUT_CONFIG: join(folder, 'changes.yaml') }
+  await writeFile(env.CALLOUT_CONFIG, configWith({ 'store.url': `spanner://${tables.name}` }))
+  const policy = policyTables(tables)
+  const changes = async (...argv: string[]): Promise<string> => {
+    const result = await runCallout(['audit', 'export', '--kind', 'grants', '--actor', 'ann', ...argv], env)
+    assert.equal(result.exitCode, 0, result.stderr)
+    return result.stdout
+  }
+  const recordedUntilNow = async (): Promise<void> => {
+    const nowMs = systemClock.nowMs()
+    const isRecorded = async (): Promise<boolean> => Date.parse((await policy.history.reach()).recordedUntil) > nowMs
+    await until('the history has everything', 60_000, isRecorded)
+  }
+  await policy.sql(insertGrantSql('g1'))
+  await policy.admin.edit({ changes: [grantOf('g2', 'orders.=cmd')], source: 'plan', reason: 'ticket', actor: 'ann' })
+  await recordedUntilNow()
+  const cursor = ['--format', 'ocsf', '--cursor', join(folder, 'changes.cursor')]
+  const events = linesOf(await changes(...cursor))
+  assert.deepEqual(events.flatMap(ocsfProblems), [])
+  assert.deepEqual(
+    events.map((event) => [event['type_uid'], event['status_code']]),
+    [
+      [300501, 'grant added'],
+      [300501, 'grant added'],
+    ],
+  )
+  const ids = linesOf(await changes()).map((entry) => entry['id'])
+  assert.equal(new Set(ids).size, 2)
+  assert.equal((await changes('--format', 'csv')).split('\r\n').length, 4)
+  assert.deepEqual(linesOf(await changes('--format', 'ecs')).flatMap(ecsProblems), [])
+  assert.equal(linesOf(await changes('--grant', 'g2')).length, 1)
+
+  assert.equal(await changes(...cursor), '')
+  await policy.sql(`DELETE FROM Grants WHERE GrantId = 'g1'`)
+  await recordedUntilNow()
+  const more = linesOf(await changes(...cursor))
+  assert.deepEqual(
+    more.map((event) => [event['type_uid'], event['status_code']]),
+    [[300502, 'grant removed']],
+  )
+  const refused = await runCallout(['audit', 'export', '--kind', 'grants', '--server', 'n1'], env)
+  assert.deepEqual([refused.exitCode, refused.stdout], [2, ''])
 })
 
 test('hostile text breaks neither terminal nor spreadsheet nor line, in no format', async () => {
