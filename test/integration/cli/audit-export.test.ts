@@ -319,7 +319,12 @@ test('changes of policy are exported in the order of their commits, in every for
     await until('the history has everything', 60_000, isRecorded)
   }
   await policy.sql(insertGrantSql('g1'))
-  await policy.admin.edit({ changes: [grantOf('g2', 'orders.=cmd')], source: 'plan', reason: 'ticket', actor: 'ann' })
+  await policy.admin.edit({
+    changes: [grantOf('g2', 'orders.=cmd')],
+    source: 'command',
+    reason: 'ticket',
+    actor: 'ann',
+  })
   await recordedUntilNow()
   const cursor = ['--format', 'ocsf', '--cursor', join(folder, 'changes.cursor')]
   const events = linesOf(await changes(...cursor))
