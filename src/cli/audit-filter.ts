@@ -27,16 +27,25 @@ export interface AuditSelection extends AuditRange {
   readonly tokenId?: string
 }
 
-/** Reads `--since` and `--until`. Throws a usage failure for a range that holds no time. */
-export function rangeOf({ since, until }: AuditRange, nowMs: number): { sinceMs: number; untilMs?: number } {
-  const sinceMs = parsePast(since, '--since', nowMs)
-  const untilMs = until === undefined ? undefined : parsePast(until, '--until', nowMs)
-  if (untilMs !== undefined && untilMs <= sinceMs) throw usageFailure('--until must be later than --since')
+/** Reads the options of a range, by these names. Throws a usage failure for one that holds no time. */
+export function rangeOf(
+  { since, until }: AuditRange,
+  nowMs: number,
+  [sinceName, untilName]: readonly [string, string] = ['--since', '--until'],
+): { sinceMs: number; untilMs?: number } {
+  const sinceMs = parsePast(since, sinceName, nowMs)
+  const untilMs = until === undefined ? undefined : parsePast(until, untilName, nowMs)
+  if (untilMs !== undefined && untilMs <= sinceMs) throw usageFailure(`${untilName} must be later than ${sinceName}`)
   return { sinceMs, ...(untilMs !== undefined && { untilMs }) }
 }
 
 /** Reads the options of a filter. Throws a usage failure for what no decision can hold. */
 export function filterOf(selection: AuditSelection, nowMs: number): DecisionFilter & { readonly sinceMs: number } {
+  return { ...rangeOf(selection, nowMs), ...partsOf(selection) }
+}
+
+/** The same without the range. */
+export function partsOf(selection: Omit<AuditSelection, keyof AuditRange>): DecisionFilter {
   const { principal, issuer, outcome, reason, account, subject, grant, address, server, tokenId } = selection
   if (principal !== undefined) requirePrincipal(principal, '--principal')
   if (reason !== undefined && !Object.hasOwn(DENY_REASONS, reason))
@@ -54,7 +63,7 @@ export function filterOf(selection: AuditSelection, nowMs: number): DecisionFilt
     tokenId: checkedText(tokenId, '--token-id'),
   }
   const asked = Object.entries({ ...texts, outcome, reason }).filter(([, value]) => value !== undefined)
-  return { ...rangeOf(selection, nowMs), ...Object.fromEntries(asked) }
+  return Object.fromEntries(asked)
 }
 
 function checkedText(text: string | undefined, option: string): string | undefined {

@@ -22,8 +22,8 @@ const DECISION_COLUMNS: readonly Column<DecisionRecord>[] = [
   { heading: 'DECISION', cell: column('DecisionId') },
 ]
 
-/** Everything. */
-const ALL_COLUMNS: readonly Column<DecisionRecord>[] = STORED_DECISION_COLUMNS.map((name) => ({
+/** Everything that is stored of a decision. */
+export const ALL_COLUMNS: readonly Column<DecisionRecord>[] = STORED_DECISION_COLUMNS.map((name) => ({
   heading: name,
   cell: column(name),
 }))

@@ -1,19 +1,17 @@
 import { isDecisionId } from '../core/decision-id.ts'
 import { systemClock as clock } from '../service/clock.ts'
 import { decodeCursor, encodeCursor } from '../service/decision-cursor.ts'
-import type { DecisionFilter } from '../service/decision-search.ts'
 import { tailDecisions } from '../service/decision-tail.ts'
-import { createAuditReads } from '../spanner/audit-reads.ts'
 import { createDecisionSearch } from '../spanner/decision-search.ts'
 import { createDecisionStatistics } from '../spanner/decision-statistics.ts'
-import { recordRead, type ReaderOptions } from './audit-access.ts'
 import { filterOf, rangeOf, type AuditRange, type AuditSelection } from './audit-filter.ts'
+import { openAudit, queryOf, type ReaderOptions } from './audit-access.ts'
 import { openDecisions, writeCounts, writeDecision, writeDecisions, writeReads } from './audit-output.ts'
-import { formatInstant, formatOptionalInstant } from './instant.ts'
+import { formatInstant } from './instant.ts'
+import { waitOrEnd } from './interrupt.ts'
 import { CommandFailure, EXIT, usageFailure, warn, type CliIo } from './io.ts'
 import { limitOf } from './option-values.ts'
 import type { OutputFormat, StreamFormat } from './output.ts'
-import { openKnownStore, type Store } from './store.ts'
 
 /** A row may have 100 KB. */
 const DECISIONS_MAX = 1000
@@ -122,48 +120,14 @@ export async function showReads(
   const limit = limitOf(options.limit, READS_MAX)
   await using audit = await openAudit(configFile, options, io)
   await audit.record('audit reads', { ...queryOf(range), limit })
-  const reads = await createAuditReads(audit.store).list(range, limit + 1)
+  const reads = await audit.reads.list(range, limit + 1)
   writeReads(io, options.output, reads.slice(0, limit))
   if (reads.length > limit) io.stderr.write(`callout: only the newest ${limit} reads are shown; see --limit\n`)
   return EXIT.ok
-}
-
-interface Audit extends AsyncDisposable {
-  readonly store: Pick<Store, 'database'> & { readonly clock: typeof clock }
-  /** To be waited for before the audit is read: what is not recorded is not shown. */
-  record(command: string, query: Readonly<Record<string, unknown>>): Promise<void>
-}
-
-async function openAudit(configFile: string, options: ReaderOptions, io: CliIo): Promise<Audit> {
-  const store = await openKnownStore(configFile, io)
-  return {
-    store: { database: store.database, clock },
-    record: (command, query) => recordRead(store, options, command, query),
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
-  }
-}
-
-/** What was asked for, as it is recorded. */
-function queryOf({ sinceMs, untilMs, ...asked }: DecisionFilter): Readonly<Record<string, unknown>> {
-  return { since: formatOptionalInstant(sinceMs), until: formatOptionalInstant(untilMs), ...asked }
 }
 
 function positionOf(cursor: string) {
   const decoded = decodeCursor(cursor)
   if (decoded?.order !== 'newest first') throw usageFailure('--cursor is none that a search has shown')
   return decoded.after
-}
-
-/** Keeps the process alive meanwhile. */
-function waitOrEnd(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end)
-  })
 }

@@ -18,3 +18,17 @@ export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<
     process.stdout.off('error', end)
   }
 }
+
+/** Keeps the process alive meanwhile. */
+export function waitOrEnd(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+  })
+}

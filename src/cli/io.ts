@@ -2,8 +2,11 @@ import { visible } from './visible.ts'
 
 /** Where a command writes: standard output or standard error of the process, or a recorder of a test. */
 export interface TextOutput {
-  write(text: string): unknown
+  /** `done` is called when the text has left the process, or cannot leave it. */
+  write(text: string, done?: (error?: Error | null) => void): unknown
   readonly isTTY?: boolean
+  /** Of the file that it goes to; absent when it is none of the operating system. */
+  readonly fd?: number
 }
 
 /**

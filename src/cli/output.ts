@@ -11,6 +11,13 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number]
 export const STREAM_FORMATS = ['table', 'jsonl', 'csv'] as const satisfies readonly OutputFormat[]
 export type StreamFormat = (typeof STREAM_FORMATS)[number]
 
+/** What `--format` of an export takes: names of the columns, or of a schema that collectors know. */
+export const EXPORT_FORMATS = ['jsonl', 'csv', 'ocsf', 'ecs'] as const
+export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+/** What `--kind` of an export takes. */
+export const EXPORT_KINDS = ['decisions', 'grants'] as const
+export type ExportKind = (typeof EXPORT_KINDS)[number]
+
 /** A column of a table and of CSV. */
 export interface Column<Item> {
   readonly heading: string
@@ -61,7 +68,7 @@ export function openOutput<Item extends object>(
   const headings = columns.map(({ heading }) => heading)
   if (format === 'jsonl')
     return (records) => {
-      for (const record of records) io.stdout.write(`${json(record)}\n`)
+      for (const record of records) io.stdout.write(jsonLine(record))
     }
   const write = format === 'table' ? openTable(io, headings) : openCsv(io, headings)
   return (records) => write(records.map(cellsOf))
@@ -73,6 +80,11 @@ function openCsv(io: CliIo, headings: readonly string[]): (rows: readonly (reado
     for (const cells of [...heading, ...rows]) io.stdout.write(csvLine(cells))
     heading = []
   }
+}
+
+/** A line of JSON Lines, safe as `writeOutput` writes it. */
+export function jsonLine(record: object): string {
+  return `${json(record)}\n`
 }
 
 /** A line break in this text is one between values: within a string it is an escape already. */

@@ -48,6 +48,10 @@ export const DENY_REASONS = {
 
 export type DenyReason = keyof typeof DENY_REASONS
 
+export function isDenyReason(text: string): text is DenyReason {
+  return Object.hasOwn(DENY_REASONS, text)
+}
+
 /** Refusals that say something about us and nothing about the client: the same request may be allowed a moment later. */
 const OUR_OWN: ReadonlySet<DenyReason> = new Set([
   'issuer_unavailable',

@@ -22,6 +22,10 @@ export interface DecisionFilter {
   readonly tokenId?: string
   /** Rows that became readable later than this `DecisionSearch.readableUntil`. */
   readonly committedAfter?: string
+  /** And not later than this one. */
+  readonly committedUntil?: string
+  /** Rows that became readable later than so long after their decision. */
+  readonly committedLaterThanMs?: number
 }
 
 /** A decision as it is stored: its columns by name, without those that are NULL. */

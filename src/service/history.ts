@@ -136,3 +136,27 @@ export interface HistoryReader {
   ): Promise<readonly (HistoryEntry | undefined)[]>
   reach(): Promise<HistoryReach>
 }
+
+/** Where an entry stands in the order of the history: by the time of its commit, then always in the same order. */
+export type HistoryPosition = readonly string[]
+
+/** An entry with what tells it apart from every other. */
+export type PlacedEntry = HistoryEntry & { readonly id: string }
+
+export interface HistoryPage {
+  readonly entries: readonly PlacedEntry[]
+  /** Of the last entry. */
+  readonly end?: HistoryPosition
+}
+
+/** Reads the history from its beginning on. Throws the `CalloutError`s of every store. */
+export interface HistoryPages {
+  /** Oldest first, gaps included, committed not later than `committedUntil`; at most `limit`, fewer only when there are no more. */
+  page(
+    filter: Omit<HistoryFilter, 'role'>,
+    committedUntil: string,
+    after: HistoryPosition | undefined,
+    limit: number,
+  ): Promise<HistoryPage>
+  reach(): Promise<HistoryReach>
+}

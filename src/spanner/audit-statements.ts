@@ -83,6 +83,8 @@ const CONDITIONS: Readonly<Record<Exclude<keyof DecisionFilter, 'sinceMs' | 'unt
   serverName: 'd.ServerName = @serverName',
   tokenId: 'd.TokenId = @tokenId',
   committedAfter: 'd.CommittedAt > @committedAfter',
+  committedUntil: 'd.CommittedAt <= @committedUntil',
+  committedLaterThanMs: 'TIMESTAMP_DIFF(d.CommittedAt, d.DecidedAt, MILLISECOND) > @committedLaterThanMs',
 }
 type Condition = keyof typeof CONDITIONS
 const CONDITION_NAMES = Object.keys(CONDITIONS) as Condition[]
@@ -156,8 +158,9 @@ ORDER BY ${ORDER_BY[order]} LIMIT @limit`,
   }
 }
 
-function valueOf(name: Condition, value: string): Parameter {
-  if (name === 'committedAfter') return time(value)
+function valueOf(name: Condition, value: string | number): Parameter {
+  if (typeof value === 'number') return integer(value)
+  if (name === 'committedAfter' || name === 'committedUntil') return time(value)
   return text(name === 'outcome' ? value.toUpperCase() : value)
 }
 

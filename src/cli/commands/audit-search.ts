@@ -90,7 +90,7 @@ function withRange(command: Command, since: string): Command {
 }
 
 /** An option for each part of `AuditSelection`. */
-function withFilter(command: Command): Command {
+export function withFilter(command: Command): Command {
   const parts: Readonly<
     Record<Exclude<keyof AuditSelection, keyof AuditRange | 'outcome'>, readonly [string, string]>
   > = {
@@ -112,7 +112,7 @@ function withReader(command: Command): Command {
   return withActor(withOutput(withConfig(command)))
 }
 
-function withActor(command: Command): Command {
+export function withActor(command: Command): Command {
   return command.option('--actor <name>', 'who reads; recorded (default: the user of the operating system)')
 }
 

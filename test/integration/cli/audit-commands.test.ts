@@ -269,7 +269,15 @@ test('nothing is shown when the read cannot be recorded', async () => {
   await admin.updateSchema(['DROP INDEX AuditReadsByTime', 'DROP TABLE AuditReads'], async () => {})
   await configure('unread.yaml', other.name)
   const since = ['--since', new Date(START_MS).toISOString()]
-  for (const argv of [['search', ...since], ['show', id], ['tail', ...since], ['stats', ...since], ['reads']]) {
+  const exporting = ['export', '--from', new Date(START_MS).toISOString()]
+  for (const argv of [
+    ['search', ...since],
+    ['show', id],
+    ['tail', ...since],
+    ['stats', ...since],
+    ['reads'],
+    exporting,
+  ]) {
     const { exitCode, stdout, stderr } = await runCallout(['audit', ...argv], environment('unread.yaml'))
     assert.equal(stdout, '')
     assert.notEqual(exitCode, 0)

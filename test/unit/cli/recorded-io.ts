@@ -1,5 +1,5 @@
 import { run } from '../../../src/cli/program.ts'
-import type { CliIo } from '../../../src/cli/io.ts'
+import type { CliIo, TextOutput } from '../../../src/cli/io.ts'
 
 export interface CommandResult {
   readonly exitCode: number
@@ -13,10 +13,17 @@ export function recordingIo(
   isTTY = false,
 ): { io: CliIo; stdout: () => string; stderr: () => string } {
   let [stdout, stderr] = ['', '']
+  const recorder = (record: (text: string) => void): TextOutput => ({
+    write(text, done) {
+      record(text)
+      done?.()
+    },
+    isTTY,
+  })
   return {
     io: {
-      stdout: { write: (text) => void (stdout += text), isTTY },
-      stderr: { write: (text) => void (stderr += text), isTTY },
+      stdout: recorder((text) => (stdout += text)),
+      stderr: recorder((text) => (stderr += text)),
       env,
     },
     stdout: () => stdout,

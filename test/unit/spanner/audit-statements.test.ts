@@ -20,6 +20,8 @@ const FULL: Required<DecisionFilter> = {
   serverName: 'n',
   tokenId: 't',
   committedAfter: AT.decidedAt,
+  committedUntil: AT.decidedAt,
+  committedLaterThanMs: 1,
 }
 const FIELDS = Object.keys(FULL) as (keyof DecisionFilter)[]
 
