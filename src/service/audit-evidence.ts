@@ -142,9 +142,19 @@ export function chainedRow(record: StoredRecord, sha256: Sha256): ChainedRow {
   return {
     ...place,
     rowHash: text('RowHash'),
-    computedHash: linkHash(place, contentHash(record, sha256), sha256),
+    computedHash: linkHash(place, hashOf(record, sha256), sha256),
     decisionId: text('DecisionId'),
     decidedAtMs: msOf(text('DecidedAt')),
+  }
+}
+
+/** Of what no service writes and a database may hold all the same, such as half a character in JSON, there is no hash. */
+function hashOf(record: StoredRecord, sha256: Sha256): string {
+  try {
+    return contentHash(record, sha256)
+  } catch (error) {
+    if (error instanceof TypeError) return ''
+    throw error
   }
 }
 
