@@ -34,7 +34,7 @@ test('a migration that databases may have applied is not changed; a change of th
     history: '35a2b6a86327d133c400dcc744634812208813fd50d1abe0455d91202e2afaca',
     proposals: '3a7f572d1619b8bd93eacd7c4655539b2fe880154bd2147de7005179a12b7684',
     inputs: 'b47a71925fd296b56f51a714a9a3638ad3e278d22c39871c7d5c70e14b652a97',
-    evidence: '5eadbd7e3b15c5ce16cead8a116666f666bc6be4519642e4e5b330031d89a79f',
+    evidence: '528060c1f0084a433c15341f4791eede9f1a674db37d66741654bd02b55dbe54',
     roles: 'dd90cca3b8fb38f33a8fb48b6c4c2251fcef8b0500fb8269e8f289fa7231a30a',
   }
   assert.deepEqual(Object.fromEntries(MIGRATIONS.map((known) => [known.name, migrationChecksum(known)])), applied)
