@@ -26,11 +26,6 @@ let load: SteadyConnects
 /** Where the clients of the load connect. */
 let reachable: string[]
 let token: string
-/**
- * Clients that were turned away while the members moved away from a node and it was restarted: in about half of the runs the requests
- * under way at one such moment get no answer, and no member has seen them. No change of a key may turn anybody away.
- */
-let lostWithNodes = 0
 /** Signs the JWTs of the accounts now. */
 let operatorSigning: KeyPair
 
@@ -52,14 +47,14 @@ afterEach((t) => {
   t.diagnostic(
     `${load.admitted} connects, ${load.unreached} attempts at a node that was down, the slowest ${Math.round(load.slowestMs)} ms`,
   )
-  assert.equal(load.refused, lostWithNodes)
+  assert.equal(load.refused, 0)
 })
 
 /** Nobody has been turned away so far, and clients go on getting in. */
 async function expectNoFailure(): Promise<void> {
   const seen = load.admitted
   await until('more clients get in', 15_000, async () => load.admitted > seen + 2 * LANES)
-  assert.equal(load.refused, lostWithNodes)
+  assert.equal(load.refused, 0)
 }
 
 function secretFile(name: string): string {
@@ -76,23 +71,17 @@ async function restartNodes(signingKeys: readonly KeyPair[]): Promise<void> {
     system_account: administrator.systemAccount,
   })
   for (const node of cluster.nodes.toReversed()) {
-    const before = load.refused
     await members.moveAwayFrom(node)
     const file = path.join(path.dirname(node.configFile), JWTS_CONFIG_FILE)
     const jwts = await readFile(file, 'utf8')
     await writeFile(file, jwts.replace(/^operator: .*$/m, `operator: "${operator}"`).replaceAll(/^ {2}A\w+: .*$/gm, ''))
     await cluster.restart(node, reachable)
-    const seen = load.admitted
-    await until('more clients get in', 15_000, async () => load.admitted > seen + 2 * LANES)
-    const lost = load.refused - before
-    assert.ok(lost <= LANES, `${lost} clients turned away with one node`)
-    lostWithNodes += lost
     await expectNoFailure()
   }
 }
 
 test(
-  'the signing key of the operator is replaced on a cluster under load, and nobody is refused for it when',
+  'the signing key of the operator is replaced on a cluster under load, and nobody is refused when',
   { timeout: RESTARTS_WITHIN_MS },
   async (t) => {
     const [old, next] = [operatorSigning, createOperator()]

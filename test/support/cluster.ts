@@ -8,7 +8,6 @@ import { startNatsServer, type NatsServer } from '../../src/dev/nats-server.ts'
 import { KEYS_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
 import { startLocalStack, type LocalStack, type StackOptions } from '../../src/dev/stack.ts'
 import { stringValue } from '../../src/spanner/values.ts'
-import { SERVER_UNDER_TEST } from './server-under-test.ts'
 import { inMs, until } from './spanner.ts'
 
 const SIZE = 3
@@ -27,8 +26,8 @@ export interface Cluster extends AsyncDisposable {
   /** Waits until each of the nodes has all its routes to all the others. */
   joined(): Promise<void>
   /**
-   * Restarts a node and waits until it has joined. `reachable` are urls that clients choose from meanwhile: those that come to
-   * the node before it has its routes would be refused by an old nats-server, so that it is not one of them then.
+   * Restarts a node and waits until it has joined. `reachable` are urls that clients choose from meanwhile: of those that come to
+   * the node before it has its routes some would be refused, by the newest nats-server too, so that it is not one of them then.
    */
   restart(node: NatsServer, reachable: string[]): Promise<void>
 }
@@ -63,7 +62,7 @@ export async function startCluster(options: StackOptions = {}): Promise<Cluster>
     urls: nodes.map(({ url }) => url),
     joined,
     async restart(node, reachable) {
-      const hidden = SERVER_UNDER_TEST.takesClientsBeforeRoutes ? reachable.splice(reachable.indexOf(node.url), 1) : []
+      const hidden = reachable.splice(reachable.indexOf(node.url), 1)
       await node.restart()
       await joined()
       reachable.push(...hidden)

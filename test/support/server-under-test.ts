@@ -1,6 +1,6 @@
 import { defectsOf } from '../../src/cli/doctor/server-defects.ts'
 import { knowsSetting } from '../../src/dev/known-settings.ts'
-import { compareVersions, locateNatsServer } from '../../src/dev/locate-nats-server.ts'
+import { locateNatsServer } from '../../src/dev/locate-nats-server.ts'
 
 const { version } = await locateNatsServer()
 const defects = defectsOf(version) ?? []
@@ -21,11 +21,6 @@ export const SERVER_UNDER_TEST = {
   takesMqttPasswordForJwt: hasDefect('CVE-2026-33216'),
   /** It shows the token of a client that was refused in CONNZ, as its user (`server/client.go` getRawAuthUser). */
   showsRefusedTokens: hasDefect('client_info.user'),
-  /**
-   * When it joins a cluster it takes clients before it has all its routes, up to 0.2 s, and the requests about them get lost: it
-   * waits before each further route of a pool (`server/route.go` addRoute).
-   */
-  takesClientsBeforeRoutes: compareVersions(version, '2.11.9') < 0,
 } as const
 
 function hasDefect(source: string): boolean {
