@@ -1,6 +1,7 @@
 import { NOT_CONTENT } from '../core/audit-chain.ts'
 import { kindOf, nanosecondText, type DecisionKind } from './decision-record.ts'
 import { DECISION_COLUMNS } from './schema.ts'
+import { isNull } from './values.ts'
 import type { Row, Value } from './values.ts'
 
 /** Columns in the order of their names, as RFC 8785 has it, each with its place in a row and the text before its value. */
@@ -16,7 +17,7 @@ export function writtenContent(row: Row): string {
   let text = ''
   for (const { index, name, kind } of MEMBERS) {
     const cell = row[index]
-    if (cell === undefined || (cell.nullValue !== undefined && cell.nullValue !== null)) continue
+    if (cell === undefined || isNull(cell)) continue
     text += `${text === '' ? '' : ','}${name}${WRITERS[kind](cell)}`
   }
   return `{${text}}`

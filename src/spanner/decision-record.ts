@@ -1,6 +1,6 @@
 import type { StoredDecisionColumn } from './schema.ts'
 import { formatNanoseconds, parseNanoseconds } from './nanoseconds.ts'
-import { COMMIT_TIMESTAMP, RowShapeError } from './values.ts'
+import { COMMIT_TIMESTAMP, isNull, RowShapeError } from './values.ts'
 import type { Row, Value } from './values.ts'
 
 export type DecisionKind = 'text' | 'integer' | 'boolean' | 'timestamp' | 'json' | 'texts'
@@ -57,7 +57,7 @@ export function decisionRecord(columns: readonly StoredDecisionColumn[], row: Ro
   const record: Partial<Record<StoredDecisionColumn, unknown>> = {}
   for (const [index, column] of columns.entries()) {
     const cell = row[index]
-    if (cell === undefined || (cell.nullValue !== undefined && cell.nullValue !== null)) continue
+    if (cell === undefined || isNull(cell)) continue
     const content = contentOf(column, cell)
     if (content === undefined) throw new RowShapeError(`Decisions.${column} has an unexpected shape`)
     record[column] = content

@@ -1,4 +1,5 @@
 import type { protos } from '@google-cloud/spanner-api'
+import { isNull } from './values.ts'
 import type { Row, Value } from './values.ts'
 
 type PartialResultSet = protos.google.spanner.v1.IPartialResultSet
@@ -62,7 +63,7 @@ function isDivisible({ stringValue, listValue }: Value): boolean {
 export type Named = string | number | boolean | null | readonly Named[] | { readonly [field: string]: Named }
 
 export function named(value: Value, type: Type | null | undefined): Named {
-  if (value.nullValue !== undefined && value.nullValue !== null) return null
+  if (isNull(value)) return null
   const elements = value.listValue?.values
   if (elements === undefined || elements === null) {
     return value.stringValue ?? value.boolValue ?? value.numberValue ?? null

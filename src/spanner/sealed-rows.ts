@@ -2,7 +2,7 @@ import { CalloutError } from '../core/errors.ts'
 import type { DeadlineMs } from '../service/ports.ts'
 import type { SpannerDatabase } from './database.ts'
 import type { GrantSets } from './grant-sets.ts'
-import { insertion } from './mutation.ts'
+import { sparseInsertions } from './mutation.ts'
 import { DECISIONS, STORED_DECISION_COLUMNS, type StoredDecisionColumn } from './schema.ts'
 import { NULL, RowReader, RowShapeError } from './values.ts'
 import type { Row, Value } from './values.ts'
@@ -30,8 +30,8 @@ export async function insertRows(
 ): Promise<ReadonlySet<string>> {
   const sets = grantSets.missing(rows)
   try {
-    const insert = insertion(DECISIONS, STORED_DECISION_COLUMNS, rows)
-    await database.commit([insert, ...sets.mutations], { repeatable: true }, deadlineMs)
+    const inserts = sparseInsertions(DECISIONS, STORED_DECISION_COLUMNS, rows)
+    await database.commit([...inserts, ...sets.mutations], { repeatable: true }, deadlineMs)
   } catch (error) {
     if (!(error instanceof CalloutError) || error.code !== 'ERR_STORE_CONFLICT') throw error
     return await requireStored(database, rows, deadlineMs)

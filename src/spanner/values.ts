@@ -13,6 +13,10 @@ export type ServerTimestamp = protos.google.protobuf.ITimestamp
 
 export const NULL: Value = { nullValue: 'NULL_VALUE' }
 
+export function isNull(value: Value): boolean {
+  return value.nullValue !== undefined && value.nullValue !== null
+}
+
 /** In a commit-timestamp column: the time of this commit, by Spanner's clock. */
 export const COMMIT_TIMESTAMP: Value = { stringValue: 'spanner.commit_timestamp()' }
 
@@ -68,7 +72,7 @@ export class RowReader {
   optionalString(): string | undefined {
     const value = this.#row[this.#next++]
     if (value?.stringValue !== undefined && value.stringValue !== null) return value.stringValue
-    if (value?.nullValue !== undefined && value.nullValue !== null) return undefined
+    if (value !== undefined && isNull(value)) return undefined
     throw this.#shape('is not a string')
   }
 
@@ -89,7 +93,7 @@ export class RowReader {
   /** An ARRAY<STRING> whose elements are all there. */
   optionalStrings(): readonly string[] | undefined {
     const value = this.#row[this.#next++]
-    if (value?.nullValue !== undefined && value.nullValue !== null) return undefined
+    if (value !== undefined && isNull(value)) return undefined
     const elements = value?.listValue?.values
     if (elements === undefined || elements === null) throw this.#shape('is not a list')
     return elements.map(({ stringValue: text }) => text ?? this.#refuse('holds what is not a string'))
@@ -108,7 +112,7 @@ export class RowReader {
 
   optionalBoolean(): boolean | undefined {
     const value = this.#row[this.#next++]
-    if (value?.nullValue !== undefined && value.nullValue !== null) return undefined
+    if (value !== undefined && isNull(value)) return undefined
     return value?.boolValue ?? this.#refuse('is not a boolean')
   }
 
