@@ -73,7 +73,7 @@ export async function verifyAudit(options: VerificationOptions): Promise<Verdict
     return made
   }
   for (const chainId of signed.keys()) verifierOf(chainId)
-  const chainedSinceMs = await reader.chainedSinceMs()
+  const chainedSinceMs = Math.min(await reader.chainedSinceMs(), ...startsOf(signed.keys()))
   let [rows, older] = [0, 0]
   for await (const record of reader.rows(fromMs, toMs)) {
     const row = chainedRow(record, sha256)
@@ -166,6 +166,11 @@ function isChained({ chainId, seq, previousHash, rowHash }: ChainedRow): boolean
 function startOf(chainId: string): number {
   const [, high = '', low = ''] = /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(chainId) ?? []
   return high === '' ? 0 : Number.parseInt(high + low, 16)
+}
+
+/** A signature tells that there were chains already, whatever the database says. */
+function startsOf(chainIds: Iterable<string>): number[] {
+  return Array.from(chainIds, startOf).filter((startMs) => startMs > 0)
 }
 
 function msOf(timestamp: string): number {

@@ -23,8 +23,8 @@ interface Kind {
 }
 
 /**
- * Keeps a flood of refusals from filling the audit: of refusals for the same reason, from the same address and by the same issuer,
- * the first ones of ten seconds have a row each, and all others share one that counts them. Never asked about an admission.
+ * Keeps a flood of refusals from filling the audit: of refusals of the same principal, or of nobody that is known, for the same reason,
+ * from the same address and by the same issuer, the first ones of ten seconds have a row each, and all others share one that counts them. Never asked about an admission.
  */
 export class RefusalCollapse {
   readonly #options: RefusalCollapseOptions
@@ -36,7 +36,8 @@ export class RefusalCollapse {
 
   /** The decision that the client is told, whose row stands for this refusal as well; undefined when it gets a row of its own. */
   absorb(entry: AuditEntry, refusal: Deny): Deny | undefined {
-    const kind = this.#kindOf(`${refusal.reason}\n${entry.request.client.host}\n${entry.issuerId ?? ''}`)
+    const { request, issuerId = '', principal = '' } = entry
+    const kind = this.#kindOf([refusal.reason, request.client.host, issuerId, principal].join('\n'))
     kind.count += 1
     if (kind.count <= OWN_ROWS) return undefined
     if (kind.collapsed === undefined) kind.collapsed = { entry, repeats: 0 }

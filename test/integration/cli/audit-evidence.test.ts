@@ -19,9 +19,22 @@ import { createCheckpointStore } from '../../../src/spanner/checkpoint-store.ts'
 import { createDecisionLog } from '../../../src/spanner/decision-log.ts'
 import { decisionShard } from '../../../src/spanner/decision-row.ts'
 import { deletion, insertion, replacement } from '../../../src/spanner/mutation.ts'
-import { AUDIT_CHECKPOINTS, DECISIONS, STORED_DECISION_COLUMNS } from '../../../src/spanner/schema.ts'
+import {
+  AUDIT_CHECKPOINTS,
+  DECISIONS,
+  SCHEMA_MIGRATIONS,
+  STORED_DECISION_COLUMNS,
+} from '../../../src/spanner/schema.ts'
 import { sha256 } from '../../../src/spanner/sha256.ts'
-import { int64Value, stringValue, timestampValue, type Row, type Value } from '../../../src/spanner/values.ts'
+import {
+  COMMIT_TIMESTAMP,
+  int64Value,
+  NULL,
+  stringValue,
+  timestampValue,
+  type Row,
+  type Value,
+} from '../../../src/spanner/values.ts'
 import { aDeny, anAllow, anEntry } from '../../contract/stored-rows.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
 import { createTestDatabase, inMs, startOwnEmulator } from '../../support/spanner.ts'
@@ -130,11 +143,7 @@ class Audit implements AsyncDisposable {
   async insert(row: Row): Promise<void> {
     const columns = STORED_DECISION_COLUMNS.filter((name) => name !== 'CommittedAt')
     const cells = row.filter((_, index) => index !== columnIndex('CommittedAt'))
-    const mutation = insertion(
-      DECISIONS,
-      [...columns, 'CommittedAt'],
-      [[...cells, { stringValue: 'spanner.commit_timestamp()' }]],
-    )
+    const mutation = insertion(DECISIONS, [...columns, 'CommittedAt'], [[...cells, COMMIT_TIMESTAMP]])
     await this.connection.database.commit([mutation], { repeatable: true }, inMs(5000))
   }
 
@@ -217,6 +226,20 @@ suite('callout audit verify', () => {
     await audit.connection.database.commit([deletion(AUDIT_CHECKPOINTS, key)], { repeatable: true }, inMs(5000))
     assert.deepEqual(await audit.findings(), [])
     assert.deepEqual(await audit.findings('--checkpoints', audit.copy), ['checkpoint_missing', 'rows_missing'])
+  })
+
+  test('finds a row in no chain, even where the database says that there were no chains yet', async () => {
+    await using audit = await Audit.recorded()
+    const [row] = await audit.rows()
+    assert.ok(row)
+    const id = aDecisionId()
+    const unchained = row.map((cell, index) => (index < columnIndex('ChainId') ? cell : NULL))
+    unchained[columnIndex('DecisionId')] = stringValue(id)
+    unchained[columnIndex('Shard')] = int64Value(decisionShard(id))
+    await audit.insert(unchained)
+    const putOff = replacement(SCHEMA_MIGRATIONS, ['Version', 'AppliedAt'], [[int64Value(9), COMMIT_TIMESTAMP]])
+    await audit.connection.database.commit([putOff], { repeatable: true }, inMs(5000))
+    assert.deepEqual(await audit.findings(), ['row_unchained'])
   })
 
   test('finds that everything of a run was taken away', async () => {

@@ -11,7 +11,10 @@ interface Rows {
   readonly written: AuditEntry[]
   readonly collapse: RefusalCollapse
   /** The id that the client is told. */
-  readonly refuse: (id: number, change?: { reason?: DenyReason; host?: string; issuerId?: string }) => string
+  readonly refuse: (
+    id: number,
+    change?: { reason?: DenyReason; host?: string; issuerId?: string; principal?: string },
+  ) => string
 }
 
 function rows(): Rows {
@@ -22,9 +25,12 @@ function rows(): Rows {
     clock,
     written,
     collapse,
-    refuse(id, { reason = 'signature_invalid', host = '10.0.0.1', issuerId = 'corp' } = {}) {
+    refuse(
+      id,
+      { reason = 'signature_invalid', host = '10.0.0.1', issuerId = 'corp', principal = 'user:corp:alice' } = {},
+    ) {
       const refusal = aDeny({ id: String(id), reason, decidedAtMs: clock.nowMs() })
-      const entry = anEntry(refusal, { issuerId })
+      const entry = anEntry(refusal, { issuerId, principal })
       const from = { ...entry.request, client: { ...entry.request.client, host } }
       return collapse.absorb({ ...entry, request: from }, refusal)?.id ?? `own ${id}`
     },
@@ -52,13 +58,14 @@ suite('a flood of refusals', () => {
     assert.equal(refuse(9), 'own 9')
   })
 
-  test('of another reason, address or issuer is another one', () => {
+  test('of another reason, address, issuer or principal is another one', () => {
     const { refuse } = rows()
     for (let id = 1; id <= 6; id += 1) refuse(id)
     assert.equal(refuse(7, { reason: 'token_expired' }), 'own 7')
     assert.equal(refuse(8, { host: '10.0.0.2' }), 'own 8')
     assert.equal(refuse(9, { issuerId: 'other' }), 'own 9')
-    assert.equal(refuse(10), '6')
+    assert.equal(refuse(10, { principal: 'user:corp:bob' }), 'own 10')
+    assert.equal(refuse(11), '6')
   })
 
   test('that ends before a second one is collapsed is a row like any other', async () => {
