@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { mkdir, open, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { CalloutError } from '../core/errors.ts'
 import type { Clock, RecordSpool } from '../service/ports.ts'
 import { lockFolder } from './folder-lock.ts'
@@ -69,6 +69,7 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       const unlock = await lockFolder(folder)
       const file = await open(join(folder, FILE), constants.O_RDWR | constants.O_CREAT, 0o600)
+      for (const holder of [folder, dirname(resolve(folder))]) await syncFolder(holder)
       const { mtimeMs } = await file.stat()
       const { lines, bytes, isTorn } = await linesOf(file, 0, START)
       if (isTorn) {
@@ -206,6 +207,12 @@ async function linesOf(
     start = end + 1
   }
   return { lines, bytes: from + start, isTorn: start < content.length }
+}
+
+/** A new file is on the disk for good only once its name is. */
+async function syncFolder(folder: string): Promise<void> {
+  await using handle = await open(folder, constants.O_RDONLY)
+  await handle.sync()
 }
 
 function hashOf(before: string, record: string): string {
