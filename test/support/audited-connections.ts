@@ -39,15 +39,16 @@ export async function watchConnections({ directory, nats }: LocalStack): Promise
   }
 }
 
-/** Connections that got in without a durable ALLOW row. */
+/** Connections that got in without a durable ALLOW row, of those that got in before the call. */
 export async function unaudited(watch: ConnectionWatch, database: SpannerDatabase): Promise<string[]> {
+  const connected = [...watch.connected]
   const rows = await database.query(
     "SELECT CONCAT(ServerId, ' ', CAST(ConnectionId AS STRING)) FROM Decisions WHERE Outcome = 'ALLOW'",
     {},
     inMs(10_000),
   )
   const allowed = new Set(rows.map((row) => row[0]?.stringValue))
-  return [...watch.connected].filter((connection) => !allowed.has(connection))
+  return connected.filter((connection) => !allowed.has(connection))
 }
 
 /** mulberry32: the same numbers in [0, 1) for the same seed. */
