@@ -2,6 +2,7 @@ import { systemClock as clock } from '../service/clock.ts'
 import { exportDecisions } from '../service/decision-export.ts'
 import { decodeExportState, encodeExportState } from '../service/export-state.ts'
 import { decodeHistoryExportState, exportHistory } from '../service/history-export.ts'
+import type { Patience } from '../service/patience.ts'
 import { createDecisionSearch } from '../spanner/decision-search.ts'
 import { createHistoryPages } from '../spanner/history-pages.ts'
 import { openAudit, queryOf, type Audit, type ReaderOptions } from './audit-access.ts'
@@ -10,6 +11,7 @@ import { readCursor, writeCursor, type ExportIdentity } from './export-cursor.ts
 import { changeWriter, decisionWriter } from './export-formats.ts'
 import { waitOrEnd } from './interrupt.ts'
 import { EXIT, usageFailure, warn, type CliIo } from './io.ts'
+import { patienceWith, patientHistory, patientSearch, untilAborted } from './outage.ts'
 import type { ExportFormat, ExportKind } from './output.ts'
 import { sync, writeThrough } from './written-through.ts'
 
@@ -39,14 +41,20 @@ interface Source {
   readonly pieces: (range: Range, state: object) => AsyncIterable<Piece>
 }
 
+/** Of an export that goes on until the signal, through outages of the store. */
+interface Following {
+  readonly signal: AbortSignal
+  readonly patience: Patience
+}
+
 interface Range {
   readonly sinceMs: number
   readonly untilMs?: number
 }
 
 /**
- * `callout audit export`: oldest first, with `signal` those to come as well. Ends well, too, when nobody reads it any more: what
- * was read, and not more, is behind the cursor.
+ * `callout audit export`: oldest first, with `signal` those to come as well, through any outage of the store. Ends well, too, when
+ * nobody reads it any more: what was read, and not more, is behind the cursor.
  */
 export async function exportAudit(
   configFile: string,
@@ -61,7 +69,8 @@ export async function exportAudit(
   if (signal !== undefined && to !== undefined) throw usageFailure('--follow has no end, so it goes without --to')
   if (kind === 'grants') requireOfHistory(parts)
   await using audit = await openAudit(configFile, options, io)
-  const source = (kind === 'grants' ? changesOf : decisionsOf)(audit, options, signal)
+  const follow = signal && { signal, patience: patienceWith(io, signal) }
+  const source = (kind === 'grants' ? changesOf : decisionsOf)(audit, options, follow)
   const identity: ExportIdentity = { store: audit.store.databaseName, kind, format, ...asked, ...textsOf(parts) }
   const cursor = file === undefined ? undefined : await readCursor(file, identity, source.stateOf)
   const { sinceMs, untilMs } = cursor ?? firstRange
@@ -77,36 +86,40 @@ export async function exportAudit(
 
   if (kind === 'grants') await warnOfLag(audit, io)
   if (cursor === undefined && source.heading !== '' && !(await writeThrough(io.stdout, source.heading))) return EXIT.ok
-  for await (const piece of source.pieces(range, state)) {
-    if (piece.text !== '' && !(await writeThrough(io.stdout, piece.text))) return EXIT.ok
-    if (file !== undefined) {
-      await sync(io.stdout)
-      await writeCursor(file, { export: identity, ...range, state: piece.state })
+  await untilAborted(signal, async () => {
+    for await (const piece of source.pieces(range, state)) {
+      if (piece.text !== '' && !(await writeThrough(io.stdout, piece.text))) return
+      if (file !== undefined) {
+        await sync(io.stdout)
+        await writeCursor(file, { export: identity, ...range, state: piece.state })
+      }
+      if (signal?.aborted === true) return
     }
-    if (signal?.aborted === true) return EXIT.ok
-  }
+  })
   return EXIT.ok
 }
 
-function decisionsOf({ store }: Audit, options: ExportOptions, signal: AbortSignal | undefined): Source {
+function decisionsOf({ store }: Audit, options: ExportOptions, following: Following | undefined): Source {
   const { heading, textOf } = decisionWriter(options.format)
-  const search = createDecisionSearch(store)
+  const found = createDecisionSearch(store)
+  const search = following === undefined ? found : patientSearch(found, following.patience)
   return {
     heading,
     stateOf: (value) => (decodeExportState(value) === undefined ? undefined : (value as object)),
     async *pieces(range, written) {
       const state = decodeExportState(written) ?? {}
       const filter = { ...partsOf(options), ...range }
-      const follow = signal && { ...followed(signal), monotonicMs: () => clock.monotonicMs() }
+      const follow = following && { ...followed(following), monotonicMs: () => clock.monotonicMs() }
       for await (const part of exportDecisions({ search, filter, state, ...(follow && { follow }) }))
         yield { text: part.records.map(textOf).join(''), state: encodeExportState(part.state) }
     },
   }
 }
 
-function changesOf({ store }: Audit, options: ExportOptions, signal: AbortSignal | undefined): Source {
+function changesOf({ store }: Audit, options: ExportOptions, following: Following | undefined): Source {
   const { heading, textOf } = changeWriter(options.format)
-  const history = createHistoryPages(store)
+  const found = createHistoryPages(store)
+  const history = following === undefined ? found : patientHistory(found, following.patience)
   const { principal, grantId } = partsOf(options)
   const parts = { ...(principal !== undefined && { principal }), ...(grantId !== undefined && { grantId }) }
   return {
@@ -114,7 +127,7 @@ function changesOf({ store }: Audit, options: ExportOptions, signal: AbortSignal
     stateOf: decodeHistoryExportState,
     async *pieces(range, written) {
       const state = decodeHistoryExportState(written) ?? {}
-      const follow = signal && followed(signal)
+      const follow = following && followed(following)
       const filter = { ...parts, ...range }
       for await (const part of exportHistory({ history, filter, state, ...(follow && { follow }) }))
         yield { text: part.entries.map(textOf).join(''), state: part.state }
@@ -122,7 +135,7 @@ function changesOf({ store }: Audit, options: ExportOptions, signal: AbortSignal
   }
 }
 
-function followed(signal: AbortSignal): { readonly signal: AbortSignal; readonly pause: () => Promise<void> } {
+function followed({ signal }: Following): { readonly signal: AbortSignal; readonly pause: () => Promise<void> } {
   return { signal, pause: () => waitOrEnd(POLL_MS, signal) }
 }
 

@@ -10,6 +10,7 @@ import { openDecisions, writeCounts, writeDecision, writeDecisions, writeReads }
 import { formatInstant } from './instant.ts'
 import { waitOrEnd } from './interrupt.ts'
 import { CommandFailure, EXIT, usageFailure, warn, type CliIo } from './io.ts'
+import { patienceWith, patientSearch, untilAborted } from './outage.ts'
 import { limitOf } from './option-values.ts'
 import type { OutputFormat, StreamFormat } from './output.ts'
 
@@ -66,7 +67,7 @@ export interface TailOptions extends AuditSelection, ReaderOptions {
   readonly follow?: boolean
 }
 
-/** `callout audit tail`: the newest decisions, the newest last, and with `--follow` those to come until the signal. */
+/** `callout audit tail`: the newest decisions, the newest last, and with `--follow` those to come until the signal, through any outage. */
 export async function tailAudit(
   configFile: string,
   options: TailOptions & { readonly output: StreamFormat },
@@ -79,10 +80,13 @@ export async function tailAudit(
   await using audit = await openAudit(configFile, options, io)
   await audit.record('audit tail', { ...queryOf(filter), limit: newest, follow: isFollowed })
   const write = openDecisions(io, options.output)
-  const search = createDecisionSearch(audit.store)
+  const found = createDecisionSearch(audit.store)
+  const search = isFollowed ? patientSearch(found, patienceWith(io, signal)) : found
   const pause = (): Promise<void> => waitOrEnd(POLL_MS, signal)
-  for await (const decisions of tailDecisions({ search, filter, newest, pause, ...(isFollowed && { signal }) }))
-    write(decisions)
+  await untilAborted(signal, async () => {
+    for await (const decisions of tailDecisions({ search, filter, newest, pause, ...(isFollowed && { signal }) }))
+      write(decisions)
+  })
   return EXIT.ok
 }
 

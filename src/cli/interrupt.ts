@@ -2,7 +2,8 @@ import process from 'node:process'
 
 /**
  * Runs something that goes on until it is told to end: by Ctrl-C or SIGTERM, or because nobody reads standard output any more. Another
- * signal ends the process at once.
+ * signal ends the process at once. It is the last thing that the process does: once it has ended, nothing that is still under way
+ * holds the process up.
  */
 export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ending = new AbortController()
@@ -16,7 +17,14 @@ export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<
     process.off('SIGINT', end)
     process.off('SIGTERM', end)
     process.stdout.off('error', end)
+    // By then the exit code is known.
+    if (ending.signal.aborted) setImmediate(exitOnceWritten)
   }
+}
+
+/** A call that the store does not answer would keep the process until its deadline. */
+function exitOnceWritten(): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit()))
 }
 
 /** Keeps the process alive meanwhile. */

@@ -92,6 +92,15 @@ export function storeError(error: unknown, operation: string): CalloutError | un
   return failure === undefined ? undefined : grpcError(failure, operation, error)
 }
 
+/**
+ * Whether the store may do by itself later what it did not do now: it gave no answer, or none that says something. A database or a
+ * table that is not there has to be made by somebody.
+ */
+export function isOutage(error: unknown): error is CalloutError {
+  if (!(error instanceof CalloutError) || error.code !== 'ERR_STORE_UNAVAILABLE') return false
+  return grpcFailure(error.cause)?.code !== STATUS.notFound || isSessionLost(error.cause)
+}
+
 function grpcError({ code, details }: GrpcFailure, operation: string, error: unknown): CalloutError {
   switch (code) {
     case STATUS.alreadyExists:

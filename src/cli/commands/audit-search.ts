@@ -126,5 +126,6 @@ Examples:
 
 const TAIL_HELP = `
 A row becomes readable up to some seconds after its decision. Those that take longer than 30 seconds, such as rows that a
-service kept on its disk through an outage, are not shown here; "search" finds them. Ctrl-C ends with 0.
+service kept on its disk through an outage, are not shown here; "search" finds them. Ctrl-C ends with 0. With
+--follow an outage of the store is waited out, and told on standard error.
 `

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CalloutError } from '../../../src/core/errors.ts'
-import { isSessionLost, isTransient, storeError } from '../../../src/spanner/status.ts'
+import { isOutage, isSessionLost, isTransient, storeError } from '../../../src/spanner/status.ts'
 import { RowShapeError } from '../../../src/spanner/values.ts'
 
 function failure(code: number, details = ''): Error {
@@ -55,4 +55,11 @@ test('only what may pass by itself is tried again', () => {
 test('a lost session is told from a lost database', () => {
   assert.ok(isSessionLost(failure(5, 'Session not found: projects/p/…')))
   assert.ok(!isSessionLost(failure(5, 'Database not found: projects/p/…')))
+})
+
+test('what is not there is no outage, unless it is the session', () => {
+  const outages = [failure(14), failure(4), failure(8), failure(2), failure(5, 'Session not found: x')]
+  const others = [failure(3), failure(5, 'Database not found: x'), failure(5, 'Table not found: Decisions')]
+  const isOne = (error: Error): boolean => isOutage(storeError(error, 'read'))
+  assert.deepEqual([outages.every(isOne), others.some(isOne)], [true, false])
 })
