@@ -8,8 +8,8 @@ import { parseSignerKey } from '../evidence/note-key.ts'
 import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
 import { Checkpointer } from '../service/checkpointer.ts'
 import { systemClock as clock } from '../service/clock.ts'
-import type { CalloutEvents } from '../service/events.ts'
-import { SpoolKeeper, tryReplay } from '../service/spool-keeper.ts'
+import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
+import { SpoolKeeper } from '../service/spool-keeper.ts'
 import { createCheckpointStore } from '../spanner/checkpoint-store.ts'
 import type { SpannerDatabase } from '../spanner/database.ts'
 import { createDecisionLog } from '../spanner/decision-log.ts'
@@ -33,6 +33,8 @@ export interface AuditTrailOptions {
   readonly instanceId: string
   readonly events: CalloutEvents
   readonly metrics: Metrics
+  /** Gets that of the spool, before it is waited for. */
+  readonly probes: ReadinessProbe[]
   /** Gives up waiting for the database. */
   readonly signal: AbortSignal
 }
@@ -56,15 +58,16 @@ export async function openAuditTrail(options: AuditTrailOptions, stack: AsyncDis
 }
 
 async function openSpool(
-  { config, database, events, metrics, signal }: AuditTrailOptions,
+  { config, database, events, metrics, probes, signal }: AuditTrailOptions,
   stack: AsyncDisposableStack,
-): Promise<{ readonly spool?: FileSpool }> {
+): Promise<{ readonly spool?: SpoolKeeper }> {
   if (config.audit.spool === undefined) return {}
-  const spool = stack.use(await FileSpool.open({ ...config.audit.spool, clock }))
-  metrics.observeSpool(() => spool.pending)
-  const replay = (): Promise<number> => replaySpool(spool, database, clock)
-  while (!(await tryReplay({ spool, replay, events }))) await delay(REPLAY_RETRY_MS, undefined, { signal })
-  stack.use(new SpoolKeeper({ spool, replay, clock, events }))
+  const file = stack.use(await FileSpool.open({ ...config.audit.spool, clock }))
+  metrics.observeSpool(() => file.pending)
+  const spool = new SpoolKeeper({ spool: file, replay: () => replaySpool(file, database, clock), clock, events })
+  probes.push(spool.probe)
+  while (!(await spool.empty())) await delay(REPLAY_RETRY_MS, undefined, { signal })
+  stack.use(spool).start()
   return { spool }
 }
 

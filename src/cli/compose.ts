@@ -78,6 +78,8 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
 
   const emulator = options.emulatorHost === undefined ? {} : { emulatorHost: options.emulatorHost }
   const database = stack.use(new SpannerDatabase({ ...config.store, clock, events, ...emulator }))
+  const subscription = awaitedPart('subscription', probes)
+  subscription.waitingFor('starting')
   const schema = awaitedPart('schema', probes)
   await knownSchema(database, schema.waitingFor, signal)
   schema.done()
@@ -87,7 +89,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const issuersTried = verifier.start()
   probes.push(health.probe, verifier.readiness)
 
-  const auditWriter = await openAuditTrail({ ...options, database, newId, events }, stack)
+  const auditWriter = await openAuditTrail({ ...options, database, newId, events, probes }, stack)
 
   const { servers, queue } = config.nats
   const { login: credentials } = secrets.nats
@@ -126,6 +128,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   const isConnected = (): boolean => link.connected
   stack.use(startMicroService({ connection, isConnected, ...identity, statistics, clock, events }))
   stack.use(endpoint)
+  subscription.done()
   probes.push(endpoint.probe, refusedAllows.probe)
   const started = stack.move()
   return {

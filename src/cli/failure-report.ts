@@ -10,6 +10,7 @@ const EXIT_CODES: Readonly<Record<CalloutErrorCode, number>> = {
   ERR_GRANTS_UNAVAILABLE: EXIT.unavailable,
   ERR_AUDIT_UNAVAILABLE: EXIT.unavailable,
   ERR_STORE_UNAVAILABLE: EXIT.unavailable,
+  ERR_STORE_FORBIDDEN: EXIT.failure,
   ERR_STORE_REFUSED: EXIT.failure,
   ERR_STORE_CONFLICT: EXIT.conflict,
   ERR_STORE_NOT_FOUND: EXIT.conflict,

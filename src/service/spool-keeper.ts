@@ -1,5 +1,5 @@
 import { CalloutError } from '../core/errors.ts'
-import type { CalloutEvents } from './events.ts'
+import type { CalloutEvents, ReadinessProbe } from './events.ts'
 import type { Clock, RecordSpool } from './ports.ts'
 
 export interface SpoolKeeperOptions {
@@ -13,16 +13,26 @@ export interface SpoolKeeperOptions {
 /** How long an outage goes on unnoticed after its end, at most. */
 const LOOK_MS = 1000
 
-/** Empties the spool as soon as that is possible again. */
-export class SpoolKeeper implements AsyncDisposable {
+/**
+ * A spool that is emptied as soon as that is possible again. As long as the last attempt to empty it was forbidden it takes nothing:
+ * an outage ends by itself, but what is forbidden may never come to where it belongs, and nobody is to rely on it.
+ */
+export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   readonly #options: SpoolKeeperOptions
   #running: Promise<void> = Promise.resolve()
   #cancel: () => void = () => {}
+  #isServing = false
   #isEnding = false
+  #failure: CalloutError | undefined
 
-  /** Looks from now on, but not at once. */
+  /** Does nothing by itself yet. */
   constructor(options: SpoolKeeperOptions) {
     this.#options = options
+  }
+
+  /** Looks from now on, but not at once. */
+  start(): void {
+    this.#isServing = true
     this.#lookLater()
   }
 
@@ -30,26 +40,61 @@ export class SpoolKeeper implements AsyncDisposable {
     this.#isEnding = true
     this.#cancel()
     await this.#running
-    await tryReplay(this.#options)
+    await this.empty()
+  }
+
+  get pending(): number {
+    return this.#options.spool.pending
+  }
+
+  async append(records: readonly string[]): Promise<void> {
+    const { forbidden } = this
+    if (forbidden !== undefined) {
+      throw new CalloutError('ERR_AUDIT_UNAVAILABLE', `audit: the spool is closed: ${forbidden.message}`, {
+        cause: forbidden,
+      })
+    }
+    await this.#options.spool.append(records)
+  }
+
+  drain(take: (records: readonly string[]) => Promise<void>, batchMax: number): Promise<void> {
+    return this.#options.spool.drain(take, batchMax)
+  }
+
+  /** Whether nothing is left. Never rejects. */
+  async empty(): Promise<boolean> {
+    const { spool, replay, events } = this.#options
+    if (spool.pending === 0) return true
+    try {
+      events.spoolReplayed(await replay())
+      this.#failure = undefined
+      return true
+    } catch (error) {
+      if (error instanceof CalloutError) {
+        this.#failure = error
+        events.spoolKept(spool.pending, error)
+      } else events.unexpected('spool', error)
+      return false
+    }
+  }
+
+  /** Part `audit_spool`, from memory: not ready while the start waits for the spool to be empty, and while it is closed. */
+  readonly probe: ReadinessProbe = () => {
+    const { pending } = this
+    const rows = `${pending} ${pending === 1 ? 'row' : 'rows'} of the audit`
+    const why = `${rows} on the disk wait for the database${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`
+    const ready = pending === 0 || (this.#isServing && this.forbidden === undefined)
+    return [{ part: 'audit_spool', ready, ...(pending > 0 && { why }) }]
+  }
+
+  private get forbidden(): CalloutError | undefined {
+    return this.pending > 0 && this.#failure?.code === 'ERR_STORE_FORBIDDEN' ? this.#failure : undefined
   }
 
   #lookLater(): void {
     if (this.#isEnding) return
     this.#cancel = this.#options.clock.after(LOOK_MS, () => {
-      this.#running = tryReplay(this.#options).then(() => this.#lookLater())
+      this.#running = this.empty().then(() => this.#lookLater())
     })
-  }
-}
-
-/** Whether nothing is left. Never rejects. */
-export async function tryReplay({ spool, replay, events }: Omit<SpoolKeeperOptions, 'clock'>): Promise<boolean> {
-  if (spool.pending === 0) return true
-  try {
-    events.spoolReplayed(await replay())
-    return true
-  } catch (error) {
-    if (error instanceof CalloutError) events.spoolKept(spool.pending, error)
-    else events.unexpected('spool', error)
-    return false
   }
 }

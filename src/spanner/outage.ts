@@ -5,7 +5,7 @@ import type { Clock } from '../service/ports.ts'
 /** Reports failures of operations, and for each operation the first success after them. */
 export interface OutageReport {
   succeeded(operation: string): void
-  /** Answers of the database (refused, conflict, no such row) are no outage and are not reported. */
+  /** Answers of the database (refused, conflict, no such row) are no outage and are not reported; that it forbids something is. */
   failed(operation: string, error: CalloutError): void
 }
 
@@ -23,7 +23,7 @@ export function createOutageReport(
       events.storeRecovered(operation, clock.monotonicMs() - sinceMs)
     },
     failed(operation, error) {
-      if (error.code !== 'ERR_STORE_UNAVAILABLE') return
+      if (error.code !== 'ERR_STORE_UNAVAILABLE' && error.code !== 'ERR_STORE_FORBIDDEN') return
       if (!failingSinceMs.has(operation)) failingSinceMs.set(operation, clock.monotonicMs())
       events.storeFault(operation, error.code, error.message)
     },

@@ -2,7 +2,7 @@ import type { protos } from '@google-cloud/spanner-api'
 import { grpc } from 'google-gax'
 import type { Clock, DeadlineMs } from '../service/ports.ts'
 import type { SpannerChannel } from './channel.ts'
-import { DeadlinePassed } from './status.ts'
+import { DeadlinePassed, forbiddenError } from './status.ts'
 
 /** A multiplexed session lives 28 days; Google's own clients replace it after seven. */
 const REFRESH_AFTER_MS = 7 * 24 * 3_600_000
@@ -101,10 +101,10 @@ export class Sessions {
     const session = { multiplexed, ...(role !== undefined && { creatorRole: role }) }
     const request: protos.google.spanner.v1.ICreateSessionRequest = { database, session }
     const metadata = callMetadata(database, `database=${encodeURIComponent(database)}`)
-    const created = (await channel.call('createSession', request, metadata, deadlineMs)) as {
-      readonly name: string
-      readonly multiplexed: boolean
-    }
+    const answer = channel.call('createSession', request, metadata, deadlineMs).catch((error: unknown): never => {
+      throw forbiddenError(error, 'session', role) ?? error
+    })
+    const created = (await answer) as { readonly name: string; readonly multiplexed: boolean }
     const routing = `session=${encodeURIComponent(created.name)}`
     const leaderMetadata = callMetadata(database, routing)
     leaderMetadata.set('x-goog-spanner-route-to-leader', 'true')

@@ -7,6 +7,7 @@ export const STATUS = {
   deadlineExceeded: 4,
   notFound: 5,
   alreadyExists: 6,
+  permissionDenied: 7,
   resourceExhausted: 8,
   failedPrecondition: 9,
   aborted: 10,
@@ -14,6 +15,7 @@ export const STATUS = {
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
+  unauthenticated: 16,
 } as const
 
 /** Detail texts are kept for operators; a whole SQL statement is of no use in a log line. */
@@ -89,7 +91,26 @@ export function storeError(error: unknown, operation: string): CalloutError | un
     return new CalloutError('ERR_STORE_REFUSED', `${operation}: unusable row: ${error.message}`, { cause: error })
   }
   const failure = grpcFailure(error)
-  return failure === undefined ? undefined : grpcError(failure, operation, error)
+  return failure === undefined ? undefined : (forbiddenError(error, operation) ?? grpcError(failure, operation, error))
+}
+
+/**
+ * Of a call that Spanner did not permit: PERMISSION_DENIED and UNAUTHENTICATED, undefined for any other failure. It has a code of its own
+ * because somebody has to mend it: no outage is waited for. Nor does a row of the audit that is forbidden go into a spool, from which
+ * it might never come into the database; its client is refused. `role` is the database role, where the caller knows it.
+ */
+export function forbiddenError(error: unknown, operation: string, role?: string): CalloutError | undefined {
+  const failure = grpcFailure(error)
+  const details = failure?.details.slice(0, DETAIL_CHARACTERS_MAX)
+  if (failure?.code === STATUS.unauthenticated) {
+    const advice = '(check GOOGLE_APPLICATION_CREDENTIALS)'
+    const message = `${operation}: Spanner does not accept the credentials: ${details} ${advice}`
+    return new CalloutError('ERR_STORE_FORBIDDEN', message, { cause: error })
+  }
+  if (failure?.code !== STATUS.permissionDenied) return undefined
+  const who = role === undefined ? 'store.role, or without one the account, lacks it' : `the database role is ${role}`
+  const message = `${operation}: a privilege is missing in Spanner: ${details} (${who}; "Least privilege in Spanner" in README.md says what is needed)`
+  return new CalloutError('ERR_STORE_FORBIDDEN', message, { cause: error })
 }
 
 /**

@@ -24,7 +24,7 @@ export interface Metrics extends Instruments {
 }
 
 /** Which alarms watch. */
-const HISTORY_FAILURES = ['ERR_STORE_UNAVAILABLE', 'ERR_STORE_REFUSED', 'ERR_STORE_CONFLICT']
+const HISTORY_FAILURES = ['ERR_STORE_UNAVAILABLE', 'ERR_STORE_FORBIDDEN', 'ERR_STORE_REFUSED', 'ERR_STORE_CONFLICT']
 
 /** The reason of an allow: a label must have a value. */
 export const NO_REASON = 'none'

@@ -18,12 +18,11 @@ export const STORE_CHECKS: readonly Check[] = [
     async run(context) {
       const schema = await context.schema()
       if (schema instanceof CalloutError) {
-        return [
-          fail(
-            schema.message,
-            'check store.url, the network, and GOOGLE_APPLICATION_CREDENTIALS or SPANNER_EMULATOR_HOST',
-          ),
-        ]
+        const advice =
+          schema.code === 'ERR_STORE_FORBIDDEN'
+            ? 'grant what is missing, or correct store.role'
+            : 'check store.url, the network, and GOOGLE_APPLICATION_CREDENTIALS or SPANNER_EMULATOR_HOST'
+        return [fail(schema.message, advice)]
       }
       const problem = schemaProblem(schema)
       return [

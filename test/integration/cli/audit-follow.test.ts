@@ -154,6 +154,15 @@ suite('what is followed', () => {
       assert.ok(systemClock.monotonicMs() - beganMs < 5000)
     })
 
+    test(`ends with the reason when it is not permitted any more: ${name}`, async () => {
+      const follower = follow(name, `forbidden ${name}`, proxy.host)
+      await untilShown(follower, await write(`forbidden ${name}`))
+      answer = { code: grpc.status.PERMISSION_DENIED, details: 'no SELECT on Decisions' }
+      const [code] = await follower.exited
+      assert.equal(code, 1)
+      assert.match(follower.stderr(), /^callout: [^\n]*no SELECT on Decisions \(store\.role[^\n]*README\.md[^\n]*\n$/)
+    })
+
     test(`ends with the reason when the table is gone: ${name}`, async () => {
       const follower = follow(name, `refused ${name}`, proxy.host)
       await untilShown(follower, await write(`refused ${name}`))

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { grpc } from 'google-gax'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
 import { systemClock } from '../../../src/service/clock.ts'
+import { SpannerDatabase } from '../../../src/spanner/database.ts'
 import { MIGRATIONS } from '../../../src/spanner/migrations.ts'
 import { createPolicyAdmin } from '../../../src/spanner/policy-admin.ts'
 import { createPolicyReader } from '../../../src/spanner/policy-store.ts'
 import { anEntry, aNewGrant } from '../../contract/stored-rows.ts'
+import { startGrpcProxy } from '../../support/grpc-proxy.ts'
+import { RecordedEvents } from '../../support/recorded-events.ts'
 import { startMultiplexingProxy } from '../../support/multiplexing-proxy.ts'
 import { createTestDatabase, inMs, openDatabase, startOwnEmulator, openDecisionLog } from '../../support/spanner.ts'
 import type { TestDatabase } from '../../support/spanner.ts'
@@ -87,4 +91,24 @@ test('a closed connection refuses calls at once', async () => {
   await connection[Symbol.asyncDispose]()
   // Whoever waited for this deadline would outlast the test.
   await assert.rejects(connection.database.query('SELECT 1', {}, inMs(600_000)), { code: 'ERR_STORE_UNAVAILABLE' })
+})
+
+test('a role that the account may not take is told by its name', async () => {
+  const denied = Object.assign(new Error('no'), {
+    code: grpc.status.PERMISSION_DENIED,
+    details: 'Caller is missing IAM permission spanner.databaseRoles.use',
+    metadata: new grpc.Metadata(),
+  })
+  await using proxy = await startGrpcProxy(emulator.host, (name) => (name === 'createSession' ? denied : undefined))
+  const [name, events] = ['projects/p/instances/i/databases/d', new RecordedEvents()]
+  const options = { database: name, role: 'callout_service', emulatorHost: proxy.host, clock: systemClock, events }
+  await using database = new SpannerDatabase(options)
+  await assert.rejects(database.query('SELECT 1', {}, inMs(5000)), {
+    code: 'ERR_STORE_FORBIDDEN',
+    message: /spanner\.databaseRoles\.use \(the database role is callout_service; /,
+  })
+  assert.deepEqual(
+    events.faults.map(({ code }) => code),
+    ['ERR_STORE_FORBIDDEN'],
+  )
 })

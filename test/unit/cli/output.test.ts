@@ -74,6 +74,7 @@ suite('a failure', () => {
     ['ERR_STORE_NOT_FOUND', 3],
     ['ERR_STORE_CONFLICT', 3],
     ['ERR_STORE_REFUSED', 1],
+    ['ERR_STORE_FORBIDDEN', 1],
     ['ERR_SCHEMA_VERSION', 1],
     ['ERR_STORE_UNAVAILABLE', 5],
     ['ERR_DEADLINE', 5],

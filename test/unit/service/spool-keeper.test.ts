@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, suite, test } from 'node:test'
+import { CalloutError } from '../../../src/core/errors.ts'
+import { SpoolKeeper } from '../../../src/service/spool-keeper.ts'
+import { FileSpool } from '../../../src/spool/record-spool.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { RecordedEvents } from '../../support/recorded-events.ts'
+
+const away = new CalloutError('ERR_STORE_UNAVAILABLE', 'commit: no answer')
+const forbidden = new CalloutError('ERR_STORE_FORBIDDEN', 'commit: a privilege is missing')
+
+let folder = ''
+let file: FileSpool
+let clock: ManualClock
+/** Why the database takes nothing. */
+let failure: Error | undefined
+/** What it has taken. */
+let stored: string[]
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'callout-keeper-'))
+  clock = new ManualClock()
+  file = await FileSpool.open({ folder, bytesMax: 100_000, ageMaxMs: 60_000, clock })
+  failure = undefined
+  stored = []
+})
+afterEach(async () => {
+  await file[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+function keeperOf(): SpoolKeeper {
+  const replay = async (): Promise<number> => {
+    const before = stored.length
+    await file.drain(async (records) => {
+      if (failure !== undefined) throw failure
+      stored.push(...records)
+    }, 10)
+    return stored.length - before
+  }
+  return new SpoolKeeper({ spool: file, replay, clock, events: new RecordedEvents() })
+}
+
+suite('a spool that is emptied', () => {
+  test('takes records through an outage, in their order', async () => {
+    const keeper = keeperOf()
+    failure = away
+    await keeper.append(['a'])
+    assert.equal(await keeper.empty(), false)
+    await keeper.append(['b'])
+    failure = undefined
+    assert.equal(await keeper.empty(), true)
+    assert.deepEqual([stored, keeper.pending], [['a', 'b'], 0])
+  })
+
+  test('takes nothing more once the database forbids what waits', async () => {
+    const keeper = keeperOf()
+    failure = forbidden
+    await keeper.append(['a'])
+    await keeper.empty()
+    await assert.rejects(keeper.append(['b']), {
+      code: 'ERR_AUDIT_UNAVAILABLE',
+      message: 'audit: the spool is closed: commit: a privilege is missing',
+    })
+    assert.equal(keeper.pending, 1)
+  })
+
+  test('takes records again once what waited is in the database', async () => {
+    const keeper = keeperOf()
+    failure = forbidden
+    await keeper.append(['a'])
+    await keeper.empty()
+    failure = undefined
+    await keeper.empty()
+    await keeper.append(['b'])
+    assert.deepEqual([stored, keeper.pending], [['a'], 1])
+  })
+
+  test('is emptied within a second of the end of an outage', async () => {
+    const keeper = keeperOf()
+    keeper.start()
+    failure = away
+    await keeper.append(['a'])
+    await clock.advance(5000)
+    failure = undefined
+    await clock.advance(1000)
+    await keeper[Symbol.asyncDispose]()
+    assert.deepEqual(stored, ['a'])
+  })
+})
+
+suite('the readiness of a spool', () => {
+  test('says nothing of an empty one', () => {
+    assert.deepEqual(keeperOf().probe(), [{ part: 'audit_spool', ready: true }])
+  })
+
+  test('says at the start how many rows wait', async () => {
+    await file.append(['a', 'b'])
+    const why = '2 rows of the audit on the disk wait for the database'
+    assert.deepEqual(keeperOf().probe(), [{ part: 'audit_spool', ready: false, why }])
+  })
+
+  test('says why they still wait', async () => {
+    await file.append(['a'])
+    const keeper = keeperOf()
+    failure = away
+    await keeper.empty()
+    const why = '1 row of the audit on the disk wait for the database: commit: no answer'
+    assert.deepEqual(keeper.probe(), [{ part: 'audit_spool', ready: false, why }])
+  })
+
+  test('is no reason against the service while it serves, and still says how many rows wait', async () => {
+    const keeper = keeperOf()
+    keeper.start()
+    await keeper.append(['a', 'b'])
+    const why = '2 rows of the audit on the disk wait for the database'
+    assert.deepEqual(keeper.probe(), [{ part: 'audit_spool', ready: true, why }])
+  })
+
+  test('is one while the database forbids what waits', async () => {
+    const keeper = keeperOf()
+    keeper.start()
+    failure = forbidden
+    await keeper.append(['a'])
+    await keeper.empty()
+    assert.deepEqual(
+      keeper.probe().map(({ ready }) => ready),
+      [false],
+    )
+  })
+})
