@@ -31,12 +31,12 @@ export interface NamedStatement extends Statement {
 export const SHARDS = 16
 
 /** The table itself, by its primary key. */
-const BY_KEY = '_BASE_TABLE'
+export const BY_KEY = '_BASE_TABLE'
 
 /** Cloud Spanner ignores it; the emulator does not see by itself that a NULL-filtered index has every row that is asked for. */
-const EMULATOR_HINT = '@{spanner_emulator.disable_query_null_filtered_index_check=true}'
+export const EMULATOR_HINT = '@{spanner_emulator.disable_query_null_filtered_index_check=true}'
 
-function decisionsBy(index: string): string {
+export function decisionsBy(index: string): string {
   return `${DECISIONS}@{FORCE_INDEX=${index}} AS d`
 }
 
@@ -221,10 +221,10 @@ WHERE r.ReadAt >= @since AND r.ReadAt < @until ORDER BY r.ReadAt DESC, r.ReadId 
 }
 
 /**
- * Every statement by which the audit is read, once in each of its forms, with values that find nothing. What a filter asks for
- * besides its key is left out: the index is forced, so that it changes nothing of how rows are found.
+ * Each of them, once in each of its forms, with values that find nothing. What a filter asks for besides its key is left out: the
+ * index is forced, so that it changes nothing of how rows are found.
  */
-export const AUDIT_STATEMENTS: readonly NamedStatement[] = [
+export const SEARCH_STATEMENTS: readonly NamedStatement[] = [
   ...ACCESS_NAMES.flatMap((name) =>
     SEARCH_ORDERS.flatMap((order) =>
       [undefined, { decidedAt: EARLIEST, shard: 0, id: 'none' }].map((after) => ({
@@ -246,15 +246,15 @@ function exampleOf({ filter }: Access): DecisionFilter {
   return filter === undefined ? {} : { [filter]: 'none' }
 }
 
-function text(value: string): Parameter {
+export function text(value: string): Parameter {
   return { value: stringValue(value), type: 'STRING' }
 }
 
-function integer(value: number): Parameter {
+export function integer(value: number): Parameter {
   return { value: int64Value(value), type: 'INT64' }
 }
 
 /** RFC 3339. */
-function time(value: string): Parameter {
+export function time(value: string): Parameter {
   return { value: stringValue(value), type: 'TIMESTAMP' }
 }

@@ -1,20 +1,15 @@
 import type { EvidenceReader, StoredNote, StoredRecord } from '../service/audit-evidence.ts'
 import type { Clock } from '../service/ports.ts'
-import { byIdStatement } from './audit-statements.ts'
+import { byIdStatement, SHARDS, type Statement } from './audit-statements.ts'
 import type { SpannerDatabase } from './database.ts'
 import { decisionRecord } from './decision-record.ts'
-import {
-  AUDIT_CHECKPOINTS,
-  AUDIT_CHECKPOINTS_BY_TIME,
-  DECISIONS,
-  SCHEMA_MIGRATIONS,
-  STORED_DECISION_COLUMNS,
-} from './schema.ts'
-import { int64Value, parseTimestampMs, RowReader, stringValue, timestampValue } from './values.ts'
+import { chainNotesStatement, notesStatement, shardRowsStatement } from './evidence-statements.ts'
+import type { NotePlace, RowPlace, Times } from './evidence-statements.ts'
+import { AUDIT_CHECKPOINTS, SCHEMA_MIGRATIONS, STORED_DECISION_COLUMNS } from './schema.ts'
+import { int64Value, parseTimestampMs, RowReader } from './values.ts'
 import type { Row } from './values.ts'
 
 const TIMEOUT_MS = 20_000
-const SHARDS = 16
 /** A row has some 3 KB, one of a person in a thousand groups 100 KB; an answer ends at 10 MB. */
 const PAGE_ROWS = 100
 const NOTES_PER_PAGE = 500
@@ -23,81 +18,62 @@ const CHAINED_SINCE_VERSION = 9
 
 /** Reads `Decisions` and `AuditCheckpoints`, a page at a time, strongly. */
 export function createEvidenceReader(database: SpannerDatabase, clock: Clock): EvidenceReader {
-  const query: Query = (sql, parameters) => database.query(sql, parameters, clock.monotonicMs() + TIMEOUT_MS)
+  const query: Query = ({ sql, parameters }) => database.query(sql, parameters, clock.monotonicMs() + TIMEOUT_MS)
 
-  async function* rowsOfShard(shard: number, fromMs: number, toMs: number): AsyncGenerator<StoredRecord> {
-    let [before, behind] = [timestampValue(toMs + 1), '']
+  async function* rowsOfShard(shard: number, times: Times): AsyncGenerator<StoredRecord> {
+    let behind: RowPlace | undefined
     for (;;) {
-      const page = await query(
-        `SELECT ${STORED_DECISION_COLUMNS.join(', ')} FROM ${DECISIONS}
-WHERE Shard = @shard AND DecidedAt >= @from AND (DecidedAt < @before OR (DecidedAt = @before AND DecisionId > @behind))
-ORDER BY DecidedAt DESC, DecisionId LIMIT ${PAGE_ROWS}`,
-        {
-          shard: { value: int64Value(shard), type: 'INT64' },
-          from: { value: timestampValue(fromMs), type: 'TIMESTAMP' },
-          before: { value: before, type: 'TIMESTAMP' },
-          behind: { value: stringValue(behind), type: 'STRING' },
-        },
-      )
+      const page = await query(shardRowsStatement(shard, times, behind, PAGE_ROWS))
       yield* page.map((row) => decisionRecord(STORED_DECISION_COLUMNS, row))
       const last = page.at(-1)
       if (last === undefined || page.length < PAGE_ROWS) return
-      before = last[STORED_DECISION_COLUMNS.indexOf('DecidedAt')] ?? before
-      behind = last[STORED_DECISION_COLUMNS.indexOf('DecisionId')]?.stringValue ?? ''
+      behind = { decidedAt: textAt(last, DECIDED_AT), id: textAt(last, DECISION_ID) }
     }
   }
 
   return {
     async *rows(fromMs, toMs) {
-      for (let shard = 0; shard < SHARDS; shard += 1) yield* rowsOfShard(shard, fromMs, toMs)
+      for (let shard = 0; shard < SHARDS; shard += 1) yield* rowsOfShard(shard, { fromMs, toMs })
     },
-    notes: (fromMs, toMs) => notesBetween(query, fromMs, toMs),
+    notes: (fromMs, toMs) => notesBetween(query, { fromMs, toMs }),
     async notesFrom(chainId, seq, limit) {
-      const rows = await query(
-        `SELECT ChainId, ChainSeq, Note FROM ${AUDIT_CHECKPOINTS} WHERE ChainId = @chain AND ChainSeq >= @seq ORDER BY ChainSeq LIMIT ${limit}`,
-        { chain: { value: stringValue(chainId), type: 'STRING' }, seq: { value: int64Value(seq), type: 'INT64' } },
-      )
+      const rows = await query(chainNotesStatement(chainId, seq, limit))
       return rows.map(storedNote)
     },
     async row(decisionId) {
-      const { sql, parameters } = byIdStatement(decisionId)
-      const [row] = await query(sql, parameters)
+      const [row] = await query(byIdStatement(decisionId))
       return row === undefined ? undefined : decisionRecord(STORED_DECISION_COLUMNS, row)
     },
     async chainedSinceMs() {
-      const [row] = await query(`SELECT AppliedAt FROM ${SCHEMA_MIGRATIONS} WHERE Version = @version`, {
-        version: { value: int64Value(CHAINED_SINCE_VERSION), type: 'INT64' },
+      const [row] = await query({
+        sql: `SELECT AppliedAt FROM ${SCHEMA_MIGRATIONS} WHERE Version = @version`,
+        parameters: { version: { value: int64Value(CHAINED_SINCE_VERSION), type: 'INT64' } },
       })
       return parseTimestampMs(row?.[0]?.stringValue ?? '', 'up') ?? 0
     },
   }
 }
 
-type Query = (sql: string, parameters: Parameters<SpannerDatabase['query']>[1]) => Promise<readonly Row[]>
+type Query = (statement: Statement) => Promise<readonly Row[]>
 
-async function notesBetween(query: Query, fromMs: number, toMs: number): Promise<StoredNote[]> {
+async function notesBetween(query: Query, times: Times): Promise<StoredNote[]> {
   const notes: StoredNote[] = []
-  let [before, behind, behindSeq] = [timestampValue(toMs + 1), '', 0]
+  let behind: NotePlace | undefined
   for (;;) {
-    const page = await query(
-      `SELECT ChainId, ChainSeq, Note, CreatedAt FROM ${AUDIT_CHECKPOINTS}@{FORCE_INDEX=${AUDIT_CHECKPOINTS_BY_TIME}}
-WHERE CreatedAt >= @from AND (CreatedAt < @before OR (CreatedAt = @before AND (ChainId > @behind
-  OR (ChainId = @behind AND ChainSeq > @behindSeq))))
-ORDER BY CreatedAt DESC, ChainId, ChainSeq LIMIT ${NOTES_PER_PAGE}`,
-      {
-        from: { value: timestampValue(fromMs), type: 'TIMESTAMP' },
-        before: { value: before, type: 'TIMESTAMP' },
-        behind: { value: stringValue(behind), type: 'STRING' },
-        behindSeq: { value: int64Value(behindSeq), type: 'INT64' },
-      },
-    )
+    const page = await query(notesStatement(times, behind, NOTES_PER_PAGE))
     notes.push(...page.map(storedNote))
     const last = page.at(-1)
     if (last === undefined || page.length < NOTES_PER_PAGE) return notes
-    before = last[3] ?? before
-    behind = last[0]?.stringValue ?? ''
-    behindSeq = Number(last[1]?.stringValue)
+    behind = { createdAt: textAt(last, 3), chainId: textAt(last, 0), seq: Number(textAt(last, 1)) }
   }
+}
+
+const DECIDED_AT = STORED_DECISION_COLUMNS.indexOf('DecidedAt')
+const DECISION_ID = STORED_DECISION_COLUMNS.indexOf('DecisionId')
+
+/** Of a cell that belongs to a key. */
+function textAt(row: Row, cell: number): string {
+  return row[cell]?.stringValue ?? ''
 }
 
 function storedNote(row: Row): StoredNote {

@@ -11,6 +11,7 @@ import { generateSignerKey } from '../../src/evidence/note-key.ts'
 import { systemClock as clock } from '../../src/service/clock.ts'
 import { adding } from '../../src/service/policy-edit.ts'
 import { createCheckpointStore } from '../../src/spanner/checkpoint-store.ts'
+import { AUDIT_STATEMENTS } from '../../src/spanner/audit-statement-list.ts'
 import { SpannerDatabase } from '../../src/spanner/database.ts'
 import { createDecisionLog } from '../../src/spanner/decision-log.ts'
 import { roles } from '../../src/spanner/migrations/0010-roles.ts'
@@ -19,6 +20,7 @@ import { RowReader } from '../../src/spanner/values.ts'
 import { anEntry } from '../contract/stored-rows.ts'
 import { isAdmitted } from '../support/clients.ts'
 import { grantDocument } from '../support/documents.ts'
+import { seeksOf } from '../support/index-proof.ts'
 import { RecordedEvents } from '../support/recorded-events.ts'
 import { README, sqlOf } from '../support/readme-tables.ts'
 import { inMs, until } from '../support/spanner.ts'
@@ -93,6 +95,14 @@ class Commands implements AsyncDisposable {
   }
 }
 
+/** Whatever was read of the tables of the audit was found by a key that is bounded, as those that `AUDIT_STATEMENTS` has. */
+function assertFoundByKeys({ statements }: StoreAccess): void {
+  const proven = new Set(AUDIT_STATEMENTS.map(({ sql }) => JSON.stringify(seeksOf(sql))))
+  const reads = [...statements].filter((sql) => /\bFROM (?:Decisions|AuditCheckpoints|AuditReads)\b/.test(sql))
+  assert.ok(reads.length > 0)
+  for (const sql of reads) assert.ok(proven.has(JSON.stringify(seeksOf(sql))), sql)
+}
+
 const WHY = ['--reason', 'T-1', '--actor', 'ann']
 const idOf = (json: string): string => (JSON.parse(json) as [{ readonly id: string }])[0].id
 
@@ -163,6 +173,7 @@ suite('a database role has what is done as this role, and no more:', () => {
     await review('orders.two', 'approve')
     await review('orders.three', 'reject')
 
+    assertFoundByKeys(commands.access)
     const used = commands.access.accesses.union(reviewed.access.accesses)
     assert.deepEqual(differences('callout_admin', used), { lacks: [], hasTooMuch: [] })
     assert.deepEqual(commands.access.creatorRoles, new Set(['callout_admin']))
@@ -183,6 +194,8 @@ suite('a database role has what is done as this role, and no more:', () => {
     await commands.run(['history'])
     await commands.run(['audit', 'verify'], [0, 1, 2])
     await commands.run(['audit', 'prove', found.DecisionId], [0, 1, 2, 3])
+    await run('audit', 'export')
+    assertFoundByKeys(commands.access)
     const views = ['RecentDenials', 'ActiveSessions', 'PrincipalDecisions', 'GrantUse']
     const underViews = ['Decisions', 'Grants', 'GrantSetMembers']
     const used = commands.access.accesses.union(new Set([...views, ...underViews].map((name) => `SELECT ${name}`)))

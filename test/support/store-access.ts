@@ -5,6 +5,8 @@ type Message = Record<string, unknown>
 /** What somebody did in the database, as `SELECT Grants`; columns are kept where a read names them. */
 export interface StoreAccess extends GrpcProxy {
   readonly accesses: Set<string>
+  /** In SQL. */
+  readonly statements: Set<string>
   /** By table, of reads that are no SQL. */
   readonly columnsRead: Map<string, Set<string>>
   /** Database roles as which sessions were made, `''` for none. */
@@ -14,10 +16,12 @@ export interface StoreAccess extends GrpcProxy {
 /** A proxy in front of a real emulator that records what is done through it. */
 export async function recordStoreAccess(emulatorHost: string): Promise<StoreAccess> {
   const accesses = new Set<string>()
+  const statements = new Set<string>()
   const columnsRead = new Map<string, Set<string>>()
   const creatorRoles = new Set<string>()
   const proxy = await startGrpcProxy(emulatorHost, (name, request) => {
     for (const access of accessesOf(name, request)) accesses.add(access)
+    if (isSql(name)) statements.add(String(request['sql']))
     if (name === 'read') {
       const table = String(request['table'])
       const columns = columnsRead.get(table) ?? new Set()
@@ -26,12 +30,16 @@ export async function recordStoreAccess(emulatorHost: string): Promise<StoreAcce
     if (name === 'createSession') creatorRoles.add((request['session'] as { readonly creatorRole: string }).creatorRole)
     return undefined
   })
-  return Object.assign(proxy, { accesses, columnsRead, creatorRoles })
+  return Object.assign(proxy, { accesses, statements, columnsRead, creatorRoles })
+}
+
+function isSql(name: string): boolean {
+  return name === 'executeSql' || name === 'executeStreamingSql'
 }
 
 function accessesOf(name: string, request: Message): readonly string[] {
   if (name === 'read') return [`SELECT ${String(request['table'])}`]
-  if (name === 'executeSql' || name === 'executeStreamingSql') return accessesOfSql(String(request['sql']))
+  if (isSql(name)) return accessesOfSql(String(request['sql']))
   if (name !== 'commit') return []
   const mutations = (request['mutations'] ?? []) as Record<string, { readonly table?: string } | string | null>[]
   return mutations.flatMap((mutation) =>

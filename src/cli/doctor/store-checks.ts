@@ -1,6 +1,6 @@
 import { CalloutError } from '../../core/errors.ts'
 import { schemaProblem } from '../../spanner/migrations.ts'
-import { AUDIT_STATEMENTS } from '../../spanner/audit-statements.ts'
+import { AUDIT_STATEMENTS } from '../../spanner/audit-statement-list.ts'
 import { readsStoredRows, scannedWhole, type PlanNode } from '../../spanner/query-plan.ts'
 import { fail, ok, skipped, warn, type Check, type Finding } from './check.ts'
 import type { DoctorContext } from './context.ts'

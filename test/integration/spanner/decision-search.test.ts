@@ -12,7 +12,7 @@ import type {
 } from '../../../src/service/decision-search.ts'
 import { SEARCH_ORDERS } from '../../../src/service/decision-search.ts'
 import type { DecisionLog } from '../../../src/service/ports.ts'
-import { AUDIT_STATEMENTS } from '../../../src/spanner/audit-statements.ts'
+import { AUDIT_STATEMENTS } from '../../../src/spanner/audit-statement-list.ts'
 import { createDecisionSearch } from '../../../src/spanner/decision-search.ts'
 import { readsStoredRows } from '../../../src/spanner/query-plan.ts'
 import { replacement } from '../../../src/spanner/mutation.ts'

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { SEARCH_ORDERS, type DecisionFilter } from '../../../src/service/decision-search.ts'
-import { AUDIT_STATEMENTS, rangesOf } from '../../../src/spanner/audit-statements.ts'
+import { AUDIT_STATEMENTS } from '../../../src/spanner/audit-statement-list.ts'
+import { rangesOf } from '../../../src/spanner/audit-statements.ts'
 import { KEYS, seeksOf } from '../../support/index-proof.ts'
 
 const AT = { decidedAt: '2023-11-14T22:13:20.000000000Z', shard: 3, id: 'x' }
