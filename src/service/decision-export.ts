@@ -1,15 +1,29 @@
-import type { DecisionFilter, DecisionPosition, DecisionRecord, DecisionSearch } from './decision-search.ts'
+import { assertNever } from '../core/errors.ts'
+import type {
+  DecisionFilter,
+  DecisionPosition,
+  DecisionQuery,
+  DecisionRecord,
+  DecisionSearch,
+} from './decision-search.ts'
 import { LOOK_BACK_MS } from './decision-tail.ts'
 
-/** A decision that becomes readable later than this after it was made is not exported by an export that had come further already. */
-export const LATE_MAX_MS = 7 * 86_400_000
-/** How often an export that is followed looks for decisions that became readable later than `LOOK_BACK_MS` after they were made. */
+/**
+ * A decision that was in no spool and still becomes readable later than this after it was made is not exported by an export that had
+ * come further already. The clock of its service is then so far behind that of the store: nats-server gets no answer from a service
+ * that is a minute off, and no service waits so long for a commit.
+ */
+export const LATE_MAX_MS = 3_600_000
+/** How often an export that is followed looks for decisions that were in no spool and are later than `LATE_MS`. */
 export const LATE_EVERY_MS = 600_000
 /** Less than what is looked back, so that no row falls between the two. */
 const LATE_MS = LOOK_BACK_MS - 1000
 const PAGE_RECORDS = 200
 
-/** Which of the rows that were committed in a time a walk is over. */
+/**
+ * Which of the rows that were committed in a time a walk is over: `recent` are those that came within `LATE_MS` and those that came out
+ * of a spool, which the store finds at once; `late` are all others.
+ */
 export const WALKS = ['all', 'recent', 'late'] as const
 
 /** A walk over rows that were committed after one time and until another, in the order of their decisions. */
@@ -97,18 +111,11 @@ async function* walkThrough(
   state: ExportState,
   walk: ExportWalk,
 ): AsyncGenerator<ExportPart, void, void> {
-  const { committedAfter, committedUntil } = walk
-  const asked = {
-    ...filter,
-    ...decidedSince(filter, walk),
-    ...(committedAfter !== undefined && { committedAfter }),
-    committedUntil,
-    ...(walk.over === 'late' && { committedLaterThanMs: LATE_MS }),
-  }
+  const asked = askedOf(filter, walk)
   let { after } = walk
   for (;;) {
     const place = after === undefined ? {} : { after }
-    const page = await search.page({ filter: asked, order: 'oldest first', limit: PAGE_RECORDS, ...place })
+    const page = await search.page({ ...asked, order: 'oldest first', limit: PAGE_RECORDS, ...place })
     after = page.end
     if (!page.hasMore || after === undefined) {
       yield { records: page.records, state: stateAfter(state, walk) }
@@ -118,13 +125,31 @@ async function* walkThrough(
   }
 }
 
-function decidedSince(
-  { sinceMs }: DecisionFilter,
-  { over, committedAfter }: ExportWalk,
-): { readonly sinceMs?: number } {
-  if (committedAfter === undefined) return {}
-  const earliestMs = Date.parse(committedAfter) - (over === 'recent' ? LOOK_BACK_MS : LATE_MAX_MS)
-  return { sinceMs: Math.max(sinceMs ?? earliestMs, earliestMs) }
+/** Spooled rows are found by when they came, whatever the time of their decision; each row is asked for once. */
+function askedOf(
+  filter: DecisionExportOptions['filter'],
+  { over, committedAfter, committedUntil }: ExportWalk,
+): Pick<DecisionQuery, 'filter' | 'also'> {
+  if (committedAfter === undefined) return { filter: { ...filter, committedUntil } }
+  const asked = { ...filter, committedAfter, committedUntil }
+  const lookedBackMs = over === 'recent' ? LOOK_BACK_MS : LATE_MAX_MS
+  const earliestMs = Date.parse(committedAfter) - lookedBackMs
+  const sinceMs = Math.max(filter.sinceMs ?? earliestMs, earliestMs)
+  switch (over) {
+    case 'recent':
+      return {
+        filter: { ...asked, sinceMs, committedWithinMs: LATE_MS },
+        also: { ...asked, spooled: true, committedLaterThanMs: LATE_MS },
+      }
+    case 'late':
+      return { filter: { ...asked, sinceMs, spooled: false, committedLaterThanMs: LATE_MS } }
+    case 'all': {
+      const untilMs = Math.min(filter.untilMs ?? sinceMs, sinceMs)
+      return { filter: { ...asked, sinceMs }, also: { ...asked, untilMs, spooled: true } }
+    }
+    default:
+      return assertNever(over)
+  }
 }
 
 /** A walk over `all` is not begun before every earlier row, late or not, is exported. */

@@ -24,8 +24,12 @@ export interface DecisionFilter {
   readonly committedAfter?: string
   /** And not later than this one. */
   readonly committedUntil?: string
+  /** Rows that became readable not later than so long after their decision. */
+  readonly committedWithinMs?: number
   /** Rows that became readable later than so long after their decision. */
   readonly committedLaterThanMs?: number
+  /** Whether a service had kept the row on its disk before. With `committedAfter` the rows that were are found by the time they came at. */
+  readonly spooled?: boolean
 }
 
 /** A decision as it is stored: its columns by name, without those that are NULL. */
@@ -49,6 +53,8 @@ export interface DecisionPosition {
 
 export interface DecisionQuery {
   readonly filter: DecisionFilter
+  /** The rows that fit this one as well; no row fits both. */
+  readonly also?: DecisionFilter
   readonly order: SearchOrder
   /** Only what comes behind it in the order. */
   readonly after?: DecisionPosition

@@ -1,6 +1,6 @@
 import type { DecisionFilter, DecisionPosition, DecisionRecord, DecisionSearch } from './decision-search.ts'
 
-/** A decision that becomes readable later than this after it was made is not followed. */
+/** A decision that becomes readable later than this after it was made is not followed, unless it was in a spool before. */
 export const LOOK_BACK_MS = 30_000
 const PAGE_RECORDS = 200
 
@@ -17,8 +17,8 @@ export interface TailOptions {
 
 /**
  * The newest decisions and then, while it is followed, each further one, once, soon after it becomes readable. Rows become readable in
- * another order than that of their decisions: with every look those of the last `LOOK_BACK_MS` are looked through again for what was
- * committed since the look before. Throws as `DecisionSearch`.
+ * another order than that of their decisions: with every look those of the last `LOOK_BACK_MS`, and those that came out of a spool, are
+ * looked through again for what was committed since the look before. Throws as `DecisionSearch`.
  */
 export async function* tailDecisions(options: TailOptions): AsyncGenerator<readonly DecisionRecord[], void, void> {
   const { search, filter, newest, pause, signal } = options
@@ -51,10 +51,12 @@ async function* committedSince(
   committedAfter: string,
 ): AsyncGenerator<readonly DecisionRecord[], void, void> {
   const sinceMs = Math.max(filter.sinceMs ?? Number.NEGATIVE_INFINITY, Date.parse(committedAfter) - LOOK_BACK_MS)
+  const untilMs = Math.min(filter.untilMs ?? sinceMs, sinceMs)
   let after: DecisionPosition | undefined
   for (;;) {
     const { records, end, hasMore } = await search.page({
       filter: { ...filter, sinceMs, committedAfter },
+      also: { ...filter, untilMs, committedAfter, spooled: true },
       order: 'oldest first',
       limit: PAGE_RECORDS,
       ...(after !== undefined && { after }),

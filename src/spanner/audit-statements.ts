@@ -12,10 +12,11 @@ import {
   DECISIONS_BY_SERVER,
   DECISIONS_BY_TOKEN,
   DECISIONS_DENIED,
+  DECISIONS_SPOOLED,
   GRANT_SET_MEMBERS,
   STORED_DECISION_COLUMNS,
 } from './schema.ts'
-import { int64Value, stringValue, timestampValue } from './values.ts'
+import { booleanValue, int64Value, stringValue, timestampValue } from './values.ts'
 
 /** A statement with a value for each of its parameters. */
 export interface Statement {
@@ -40,10 +41,10 @@ export function decisionsBy(index: string): string {
   return `${DECISIONS}@{FORCE_INDEX=${index}} AS d`
 }
 
-/** A key to begin with: every row of the decisions that the filter asks for is in its ranges, in the order of `SearchOrder`. */
+/** A key to begin with: every row of the decisions that the filter asks for is in its ranges. */
 interface Access {
   readonly from: string
-  /** Fixes what leads the key; its next column is the time of the decision. */
+  /** Fixes what leads the key; its next column is a time, mostly that of the decision, so that rows are in the order of `SearchOrder`. */
   readonly key: string
   /** Taken when the filter has this; the parameter has the same name. */
   readonly filter?: keyof DecisionFilter
@@ -53,6 +54,12 @@ interface Access {
 
 /** The one that comes first is taken: what it finds is expected to be least. */
 const ACCESSES = {
+  // Not in the order that is asked for, but no more than what was replayed since the last look.
+  spooled: {
+    from: decisionsBy(DECISIONS_SPOOLED),
+    key: `d.Shard IN (${shardNumbers().join(', ')}) AND d.Spooled = @spooled`,
+    filter: 'spooled',
+  },
   token: { from: decisionsBy(DECISIONS_BY_TOKEN), key: 'd.TokenId = @tokenId', filter: 'tokenId' },
   principal: { from: decisionsBy(DECISIONS_BY_PRINCIPAL), key: 'd.Principal = @principal', filter: 'principal' },
   grant: {
@@ -84,7 +91,9 @@ const CONDITIONS: Readonly<Record<Exclude<keyof DecisionFilter, 'sinceMs' | 'unt
   tokenId: 'd.TokenId = @tokenId',
   committedAfter: 'd.CommittedAt > @committedAfter',
   committedUntil: 'd.CommittedAt <= @committedUntil',
+  committedWithinMs: 'TIMESTAMP_DIFF(d.CommittedAt, d.DecidedAt, MILLISECOND) <= @committedWithinMs',
   committedLaterThanMs: 'TIMESTAMP_DIFF(d.CommittedAt, d.DecidedAt, MILLISECOND) > @committedLaterThanMs',
+  spooled: 'COALESCE(d.Spooled, FALSE) = @spooled',
 }
 type Condition = keyof typeof CONDITIONS
 const CONDITION_NAMES = Object.keys(CONDITIONS) as Condition[]
@@ -109,14 +118,19 @@ export type RangeStatement = (after: DecisionPosition | undefined, limit: number
 /** The ranges of keys that together hold what the filter asks for, each row in one of them. */
 export function rangesOf(filter: DecisionFilter, order: SearchOrder): readonly RangeStatement[] {
   const access: Access = ACCESSES[accessFor(filter)]
-  const shards = access.isSharded === true ? Array.from({ length: SHARDS }, (_, shard) => shard) : [undefined]
+  const shards = access.isSharded === true ? shardNumbers() : [undefined]
   return shards.map((shard) => (after, limit) => rangeStatement(access, filter, order, { shard, after, limit }))
+}
+
+function shardNumbers(): readonly number[] {
+  return Array.from({ length: SHARDS }, (_, shard) => shard)
 }
 
 function accessFor(filter: DecisionFilter): AccessName {
   const isDenial = filter.outcome === 'deny' || (filter.reason !== undefined && filter.outcome === undefined)
   const fitting = ACCESS_NAMES.find((name) => {
     const access: Access = ACCESSES[name]
+    if (name === 'spooled') return filter.spooled === true && filter.committedAfter !== undefined
     return access.filter === undefined ? name === 'denials' && isDenial : filter[access.filter] !== undefined
   })
   return fitting ?? 'time'
@@ -158,8 +172,9 @@ ORDER BY ${ORDER_BY[order]} LIMIT @limit`,
   }
 }
 
-function valueOf(name: Condition, value: string | number): Parameter {
+function valueOf(name: Condition, value: string | number | boolean): Parameter {
   if (typeof value === 'number') return integer(value)
+  if (typeof value === 'boolean') return { value: booleanValue(value), type: 'BOOL' }
   if (name === 'committedAfter' || name === 'committedUntil') return time(value)
   return text(name === 'outcome' ? value.toUpperCase() : value)
 }
@@ -229,7 +244,7 @@ export const SEARCH_STATEMENTS: readonly NamedStatement[] = [
     SEARCH_ORDERS.flatMap((order) =>
       [undefined, { decidedAt: EARLIEST, shard: 0, id: 'none' }].map((after) => ({
         name: `decisions by ${name}, ${order}, ${after === undefined ? 'first page' : 'further page'}`,
-        ...rangeStatement(ACCESSES[name], exampleOf(ACCESSES[name]), order, {
+        ...rangeStatement(ACCESSES[name], exampleOf(name), order, {
           shard: 'isSharded' in ACCESSES[name] ? 0 : undefined,
           after,
           limit: 1,
@@ -242,7 +257,9 @@ export const SEARCH_STATEMENTS: readonly NamedStatement[] = [
   { name: 'reads of the audit', ...readsStatement({}, 1) },
 ]
 
-function exampleOf({ filter }: Access): DecisionFilter {
+function exampleOf(name: AccessName): DecisionFilter {
+  if (name === 'spooled') return { spooled: true, committedAfter: LATEST }
+  const { filter }: Access = ACCESSES[name]
   return filter === undefined ? {} : { [filter]: 'none' }
 }
 

@@ -35,8 +35,9 @@ export function createDecisionSearch({ database, clock }: DecisionSearchOptions)
     return rows.map((row) => decisionRecord(STORED_DECISION_COLUMNS, row))
   }
   return {
-    async page({ filter, order, after, limit }: DecisionQuery) {
-      const statements = rangesOf(filter, order)
+    async page({ filter, also, order, after, limit }: DecisionQuery) {
+      const filters = also === undefined ? [filter] : [filter, also]
+      const statements = filters.flatMap((each) => rangesOf(each, order))
       const share = pageRows(limit + 1, statements.length)
       const ranges = statements.map((statement) => new Range(statement, select, share, after))
       await Promise.all(ranges.map((range) => range.fill()))

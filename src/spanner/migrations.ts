@@ -22,6 +22,7 @@ import { proposals } from './migrations/0007-proposals.ts'
 import { inputs } from './migrations/0008-inputs.ts'
 import { evidence } from './migrations/0009-evidence.ts'
 import { roles } from './migrations/0010-roles.ts'
+import { spooled } from './migrations/0011-spooled.ts'
 import { pause } from './retry.ts'
 
 /** In order of their versions, which count from 1. */
@@ -36,6 +37,7 @@ export const MIGRATIONS: readonly Migration[] = [
   inputs,
   evidence,
   roles,
+  spooled,
 ]
 
 /** A runner that was killed holds the others up for so long; one that is alive renews about once a second. */

@@ -17,7 +17,7 @@ export interface KeyedRead {
 /** A value for `@name` in a statement. The type goes along: NULL and empty arrays have none of their own. */
 export interface Parameter {
   readonly value: Value
-  readonly type: 'STRING' | 'INT64' | 'TIMESTAMP'
+  readonly type: 'STRING' | 'INT64' | 'BOOL' | 'TIMESTAMP'
 }
 
 export type Parameters = Readonly<Record<string, Parameter>>

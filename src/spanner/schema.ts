@@ -167,6 +167,7 @@ export const DECISIONS_BY_TOKEN = 'DecisionsByToken'
 export const DECISIONS_BY_ADDRESS = 'DecisionsByAddress'
 export const DECISIONS_BY_SERVER = 'DecisionsByServer'
 export const DECISIONS_BY_GRANT_SET = 'DecisionsByGrantSet'
+export const DECISIONS_SPOOLED = 'DecisionsSpooled'
 
 export const GRANT_SET_MEMBERS = 'GrantSetMembers'
 export const GRANT_SET_MEMBER_COLUMNS = ['GrantId', 'GrantSetId', 'SeenAt'] as const

@@ -116,7 +116,7 @@ suite('while Spanner', () => {
   test('refuses to record, nobody is admitted, and everybody is when it records again', async () => {
     await using schema = new DatabaseAdmin({ database: stack.database.name, emulatorHost: stack.emulator.host, clock })
     const views = ['RecentDenials', 'ActiveSessions', 'PrincipalDecisions'].map((name) => `VIEW ${name}`)
-    const indexes = ['ByPrincipal', 'Denied', 'ByToken', 'ByAddress', 'ByServer', 'ByGrantSet'].map(
+    const indexes = ['ByPrincipal', 'Denied', 'ByToken', 'ByAddress', 'ByServer', 'ByGrantSet', 'Spooled'].map(
       (name) => `INDEX Decisions${name}`,
     )
     const drop = [...views, ...indexes, 'TABLE Decisions'].map((what) => `DROP ${what}`)

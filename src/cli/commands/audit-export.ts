@@ -33,8 +33,9 @@ export function addAuditExportCommand(audit: Command, { io, choose, configFile }
 
 const HELP = `
 With --cursor an export that was ended in any way goes on without a gap when the same command is run again: a row may come twice,
-none is left out. The range is then that of the first run. A row that becomes readable more than seven days after its decision is not
-exported by an export that has come further. With --follow an outage of the store is waited out, and told on standard error.
+none is left out. The range is then that of the first run. A row that a service kept on its disk through an outage is exported once the
+service brings it, however late; any other row that becomes readable more than an hour after its decision, as when the clock of a
+service is wrong, is not exported by an export that has come further. With --follow an outage of the store is waited out, and told on standard error.
 
 --kind grants is the history of grants, roles, bindings and locks, and takes --principal and --grant of the filters.
 

@@ -125,7 +125,7 @@ Examples:
 `
 
 const TAIL_HELP = `
-A row becomes readable up to some seconds after its decision. Those that take longer than 30 seconds, such as rows that a
-service kept on its disk through an outage, are not shown here; "search" finds them. Ctrl-C ends with 0. With
+A row becomes readable up to some seconds after its decision. One that a service kept on its disk through an outage is shown when it
+comes, if --since does not exclude it. Any other that takes longer than 30 seconds is not shown here; "search" finds it. Ctrl-C ends with 0. With
 --follow an outage of the store is waited out, and told on standard error.
 `

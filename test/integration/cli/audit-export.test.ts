@@ -18,6 +18,7 @@ import { allDecisions, anyEntry, idsOf } from '../../support/decisions.ts'
 import { ecsProblems } from '../../support/ecs-fields.ts'
 import { grantOf, insertGrantSql, policyTables, startHistoryWriter } from '../../support/history.ts'
 import { ocsfProblems } from '../../support/ocsf-schema.ts'
+import { writeThroughSpool } from '../../support/spooled-rows.ts'
 import {
   createTestDatabase,
   inMs,
@@ -162,7 +163,7 @@ test('an export that is run again by its cursor has neither a row nor its headin
   assert.equal(await exported(...argv), '')
 })
 
-test('a late row of the last days is exported by the next run', async () => {
+test('a late row of the last hour, and one of the last days that was in a spool, is exported by the next run', async () => {
   const nowMs = Math.floor(systemClock.nowMs())
   const server = `late-${nowMs}`
   const atServer = (entry: AuditEntry): AuditEntry => ({
@@ -176,9 +177,11 @@ test('a late row of the last days is exported by the next run', async () => {
   const ids = (entries: readonly AuditEntry[]): readonly string[] =>
     entries.map(({ decision }) => decision.id).toSorted()
   assert.deepEqual(idsOf(linesOf(await exported(...argv))).toSorted(), ids(first))
-  const late = Array.from({ length: 5 }, () => atServer(anyEntry(dice, nowMs - 40 * HOUR_MS, nowMs - 30 * HOUR_MS)))
+  const spooled = Array.from({ length: 5 }, () => atServer(anyEntry(dice, nowMs - 40 * HOUR_MS, nowMs - 30 * HOUR_MS)))
+  await writeThroughSpool(connection.database, spooled)
+  const late = Array.from({ length: 5 }, () => atServer(anyEntry(dice, nowMs - HOUR_MS / 2, nowMs - HOUR_MS / 4)))
   await write(...late)
-  assert.deepEqual(idsOf(linesOf(await exported(...argv))).toSorted(), ids(late))
+  assert.deepEqual(idsOf(linesOf(await exported(...argv))).toSorted(), ids([...spooled, ...late]))
   assert.equal(await exported(...argv), '')
 })
 

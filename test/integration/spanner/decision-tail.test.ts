@@ -8,6 +8,7 @@ import { LOOK_BACK_MS, tailDecisions } from '../../../src/service/decision-tail.
 import { createDecisionSearch } from '../../../src/spanner/decision-search.ts'
 import { createDice } from '../../fuzz/dice.ts'
 import { anyEntry, idsOf } from '../../support/decisions.ts'
+import { writeThroughSpool } from '../../support/spooled-rows.ts'
 import {
   createTestDatabase,
   inMs,
@@ -116,6 +117,20 @@ test('a decision that becomes readable late is shown, and one that does so much 
   await tail.look()
   await tail.end()
   assert.deepEqual(tail.shown, [late])
+})
+
+test('a decision that was in a spool is shown when it comes, however long it was there', async () => {
+  const tail = await startTail({ serverName: 'tail-4' }, 5)
+  const written = [1000, LOOK_BACK_MS, LOOK_BACK_MS * 3, 3_600_000 * 24].map((agoMs, digit) => {
+    const decidedAtMs = Math.floor(systemClock.nowMs()) - agoMs
+    const entry = anyEntry(createDice(digit), decidedAtMs, decidedAtMs + 1)
+    return { ...entry, request: { ...entry.request, server: { ...entry.request.server, name: 'tail-4' } } }
+  })
+  await writeThroughSpool(connection.database, written)
+  await tail.look()
+  await tail.look()
+  await tail.end()
+  assert.deepEqual(tail.shown, written.map(({ decision }) => decision.id).toReversed())
 })
 
 test('a tail that is not followed ends after the newest, oldest of them first', async () => {

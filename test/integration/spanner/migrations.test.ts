@@ -70,10 +70,10 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
   await using connection = openDatabase(emulator.host, name)
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), {
     code: 'ERR_SCHEMA_VERSION',
-    message: 'the schema of the database is at version 0, this release needs 10: run "callout schema apply"',
+    message: 'the schema of the database is at version 0, this release needs 11: run "callout schema apply"',
   })
   assert.deepEqual(await apply(name, 'one'), {
-    versions: [1, 2, 3, 4, 5, 6, 7, 8, 9],
+    versions: [1, 2, 3, 4, 5, 6, 7, 8, 9, 11],
     progress: [
       'creating the tables that record migrations',
       'applying migration 0001 policy',
@@ -86,7 +86,8 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
       'applying migration 0008 inputs',
       'applying migration 0009 evidence',
       'leaving out migration 0010 roles: the emulator has no database roles',
-      'the schema is at version 10',
+      'applying migration 0011 spooled',
+      'the schema is at version 11',
     ],
   })
   await requireKnownSchema(connection.database, inMs(5000))
@@ -94,7 +95,7 @@ test('an empty database is refused, brought up to date, and then accepted', asyn
 
 test('applying again does nothing', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 10'] })
+  assert.deepEqual(await apply(connection.name, 'two'), { versions: [], progress: ['the schema is at version 11'] })
 })
 
 test('of several runners at once each migration is applied by one', async () => {
@@ -128,17 +129,17 @@ test('the work of a runner that was killed is finished by another when its lease
     message: /^migration 0001 policy of the schema is not finished/,
   })
   const { versions, progress } = await apply(name, 'survivor')
-  assert.deepEqual(versions, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  assert.deepEqual(versions, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11])
   assert.equal(progress[0], 'waiting for victim, who is applying migrations')
   await requireKnownSchema(connection.database, inMs(5000))
 })
 
 test('a schema with a migration that this release does not know is refused and left alone', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  await record(connection.database, { Version: 11, Name: 'later' })
+  await record(connection.database, { Version: 12, Name: 'later' })
   const refusal = {
     code: 'ERR_SCHEMA_VERSION',
-    message: /holds migration 0011 later, which this release does not know/,
+    message: /holds migration 0012 later, which this release does not know/,
   }
   await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), refusal)
   await assert.rejects(apply(connection.name, 'one'), refusal)
@@ -154,10 +155,10 @@ test('a schema that was applied with other statements is refused and left alone'
 
 test('an older schema is refused, and the missing migrations are applied, also one that stopped before it was recorded', async () => {
   await using connection = await createTestDatabase(emulator.host)
-  const forget = [4, 5, 6, 7, 8, 9, 10].map((version) => deletion(schema.SCHEMA_MIGRATIONS, [int64Value(version)]))
+  const forget = [4, 5, 6, 7, 8, 9, 10, 11].map((version) => deletion(schema.SCHEMA_MIGRATIONS, [int64Value(version)]))
   await connection.database.commit(forget, { repeatable: true }, inMs(5000))
-  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 3, .* needs 10/ })
-  assert.deepEqual((await apply(connection.name, 'one')).versions, [4, 5, 6, 7, 8, 9])
+  await assert.rejects(requireKnownSchema(connection.database, inMs(5000)), { message: /is at version 3, .* needs 11/ })
+  assert.deepEqual((await apply(connection.name, 'one')).versions, [4, 5, 6, 7, 8, 9, 11])
 })
 
 /** Columns that came after the first release. */
@@ -190,7 +191,7 @@ test('a release from before a migration goes on recording, and rows of both stay
     await connection.database.commit([row], { repeatable: true }, inMs(5000))
   }
   await insertAsBefore(anId('1'))
-  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  assert.deepEqual((await apply(name, 'newer release')).versions, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11])
   await insertAsBefore(anId('2'))
   const rows = await connection.database.query(
     'SELECT COUNT(*) FROM Decisions WHERE Actors IS NULL AND DisplayName IS NULL',
@@ -204,9 +205,10 @@ test('the status tells who applied what and when', async () => {
   await using connection = await createTestDatabase(emulator.host)
   const { version, needed, migrations } = await schemaStatus(connection.database, inMs(5000))
   const holder = `test ${process.pid}`
+  const applied = `applied by ${holder}`
   assert.deepEqual(
     [version, needed, migrations.map(({ state, appliedBy }) => `${state} by ${appliedBy}`)],
-    [10, 10, [...Array(9).fill(`applied by ${holder}`), `skipped by ${holder}`]],
+    [11, 11, [...Array(9).fill(applied), `skipped by ${holder}`, applied]],
   )
   for (const { appliedAt } of migrations) assert.match(appliedAt ?? '', /^20\d\d-.*Z$/)
 })
@@ -307,6 +309,7 @@ test('the names that the code uses are those of the database', async () => {
       schema.DECISIONS_BY_ADDRESS,
       schema.DECISIONS_BY_SERVER,
       schema.DECISIONS_BY_GRANT_SET,
+      schema.DECISIONS_SPOOLED,
       schema.AUDIT_CHECKPOINTS_BY_TIME,
       schema.AUDIT_READS_BY_TIME,
     ]),

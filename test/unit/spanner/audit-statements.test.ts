@@ -22,8 +22,11 @@ const FULL: Required<DecisionFilter> = {
   tokenId: 't',
   committedAfter: AT.decidedAt,
   committedUntil: AT.decidedAt,
+  committedWithinMs: 1,
   committedLaterThanMs: 1,
+  spooled: false,
 }
+const SPOOLED = { spooled: true, committedAfter: AT.decidedAt }
 const FIELDS = Object.keys(FULL) as (keyof DecisionFilter)[]
 
 /** Of one field, of each two, and of all. */
@@ -31,6 +34,9 @@ const filters: DecisionFilter[] = [
   {},
   ...FIELDS.flatMap((a) => FIELDS.map((b) => ({ [a]: FULL[a], [b]: FULL[b] }))),
   FULL,
+  { spooled: true },
+  SPOOLED,
+  { ...FULL, ...SPOOLED },
 ]
 
 suite('a statement that reads the audit', () => {
@@ -76,6 +82,9 @@ suite('a statement that reads the audit', () => {
     assert.equal(by({ outcome: 'deny' }), '16 DecisionsDenied')
     assert.equal(by({ outcome: 'allow' }), '16 Decisions')
     assert.equal(by({ account: 'a' }), '16 Decisions')
+    assert.equal(by({ ...FULL, ...SPOOLED }), '1 DecisionsSpooled')
+    assert.equal(by({ spooled: true }), '16 Decisions')
+    assert.equal(by({ ...SPOOLED, spooled: false }), '16 Decisions')
   })
 })
 

@@ -36,6 +36,7 @@ test('a migration that databases may have applied is not changed; a change of th
     inputs: 'b47a71925fd296b56f51a714a9a3638ad3e278d22c39871c7d5c70e14b652a97',
     evidence: '528060c1f0084a433c15341f4791eede9f1a674db37d66741654bd02b55dbe54',
     roles: 'dd90cca3b8fb38f33a8fb48b6c4c2251fcef8b0500fb8269e8f289fa7231a30a',
+    spooled: '1c2d34395c4523d60c684389bb5d8c46f6e85553a40b0c1bff002f854c51115d',
   }
   assert.deepEqual(Object.fromEntries(MIGRATIONS.map((known) => [known.name, migrationChecksum(known)])), applied)
 })
