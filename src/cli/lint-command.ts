@@ -86,6 +86,7 @@ async function* rowsByHolder(admin: PolicyAdmin): AsyncGenerator<LintedRow[]> {
 function contextOf({ callout, issuers }: Config): LintContext {
   return {
     accounts: new Set(callout.accounts.keys()),
+    inboxes: new Map(Array.from(callout.accounts, ([name, { inbox }]) => [name, inbox ?? 'none'])),
     issuers: new Map(issuers.map(({ id, identity }) => [id, new Set(Object.keys(identity.attributes))])),
     nowMs: clock.nowMs(),
   }

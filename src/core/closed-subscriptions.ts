@@ -1,5 +1,6 @@
 import { isResourceAction } from './grant.ts'
 import { alwaysHoldsWith, meets, type LintedGrant } from './linted-grant.ts'
+import type { InboxPolicy } from './inbox.ts'
 import { guardOf } from './permissions.ts'
 import type { UnsignedTables } from './policy-row.ts'
 import { parsePrincipal } from './principal.ts'
@@ -19,6 +20,15 @@ export interface ClosedSubscription {
   readonly isWhole: boolean
   /** One who has both grants. */
   readonly principal: string
+}
+
+/** A grant whose last `*` closes the inbox that the account of the grant gives to its clients. */
+export interface ClosedInbox {
+  readonly by: LintedGrant
+  readonly bySubject: string
+  /** What is denied because of that. */
+  readonly guard: string
+  readonly policy: InboxPolicy
 }
 
 interface Subscription {
@@ -90,6 +100,21 @@ export class ClosedSubscriptions {
     }
   }
 
+  /** Each grant by which an inbox is closed, once; inboxes by the names of the accounts. */
+  *findInboxes(inboxes: ReadonlyMap<string, InboxPolicy>): Generator<ClosedInbox> {
+    const told = new Set<LintedGrant>()
+    for (const principal of new Set([...this.#held.keys(), ...this.#roles.keys()])) {
+      const holders = this.#holdersFor(principal)
+      for (const by of holders.flatMap((holder) => this.#guards.get(holder) ?? [])) {
+        const { linted, subject, guard } = by
+        const policy = inboxes.get(linted.grant.account) ?? 'none'
+        if (told.has(linted) || !closesInbox(by, policy) || this.#isOpen(by, undefined, holders)) continue
+        told.add(linted)
+        yield { by: linted, bySubject: subject, guard: guard.text, policy }
+      }
+    }
+  }
+
   /** Those whose grants certainly come to the principal: itself, its roles, its issuer and the roles of that. */
   #holdersFor(principal: string): string[] {
     const parsed = parsePrincipal(principal)
@@ -118,8 +143,8 @@ export class ClosedSubscriptions {
     return found
   }
 
-  /** Whether all that the guard would close is granted, whenever both grants hold. */
-  #isOpen({ guard, linted: by }: Guard, { linted: below }: Subscription, holders: readonly string[]): boolean {
+  /** Whether all that the guard would close is granted, whenever both grants hold, or the one of the guard where there is no other. */
+  #isOpen({ guard, linted: by }: Guard, below: Subscription | undefined, holders: readonly string[]): boolean {
     return holders.some((holder) =>
       (this.#held.get(holder) ?? []).some(
         ({ linted, pattern }) =>
@@ -127,7 +152,7 @@ export class ClosedSubscriptions {
           linted.grant.queue === undefined &&
           pattern.tokens.at(-1)?.kind === 'rest' &&
           covers(pattern, guard.pattern) &&
-          (alwaysHoldsWith(linted, by) || alwaysHoldsWith(linted, below)),
+          (alwaysHoldsWith(linted, by) || (below !== undefined && alwaysHoldsWith(linted, below.linted))),
       ),
     )
   }
@@ -135,6 +160,18 @@ export class ClosedSubscriptions {
 
 function closes({ guard, linted: by }: Guard, { linted: below, pattern }: Subscription): boolean {
   return by.grant.account === below.grant.account && meets(by, below) && overlaps(guard.pattern, pattern)
+}
+
+/** Clients subscribe to their prefix, a name that nobody knows before, and a `*`. */
+function closesInbox({ guard: { pattern } }: Guard, policy: InboxPolicy): boolean {
+  if (policy === 'none') return false
+  const prefix = literal(policy === 'shared' ? '_INBOX' : '{{a private prefix}}')
+  const isOpen = policy === 'shared' && covers({ tokens: [prefix, { kind: 'rest' }] }, pattern)
+  return !isOpen && covers(pattern, { tokens: [prefix, literal('{{a name}}'), { kind: 'any' }] })
+}
+
+function literal(text: string) {
+  return { kind: 'literal', text } as const
 }
 
 /** The subjects that a grant lets somebody subscribe to. Those of a resource that a variable names are not known. */
@@ -150,7 +187,7 @@ function patternOf(subject: string): SubjectPattern | undefined {
   const parsed = parseSubjectPattern(subject)
   if ('problem' in parsed) return undefined
   const tokens = parsed.pattern.tokens.map((token) =>
-    token.kind === 'variable' ? ({ kind: 'literal', text: `{{${token.name}}}` } as const) : token,
+    token.kind === 'variable' ? literal(`{{${token.name}}}`) : token,
   )
   return { tokens }
 }

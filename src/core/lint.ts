@@ -1,4 +1,5 @@
 import { ClosedSubscriptions } from './closed-subscriptions.ts'
+import type { InboxPolicy } from './inbox.ts'
 import { alwaysHoldsWith, type LintedGrant } from './linted-grant.ts'
 import type { UnsignedRow, UnsignedTables } from './policy-row.ts'
 import { parsePrincipal } from './principal.ts'
@@ -18,6 +19,7 @@ export const LINT_RULES = {
   shadowed: 'allows nothing that another row does not allow as well',
   unreachable: 'allows nothing, because a denial covers it',
   closed: 'lies below a last * of another subscription of the same principal, which closes it',
+  inbox_closed: 'has a last * that closes the inbox which the account gives to its clients',
 } as const
 export type LintRule = keyof typeof LINT_RULES
 
@@ -37,6 +39,8 @@ export interface LintedRow {
 
 export interface LintContext {
   readonly accounts: ReadonlySet<string>
+  /** Of those accounts that give one to their clients. */
+  readonly inboxes?: ReadonlyMap<string, InboxPolicy>
   /** The attributes of each issuer entry. */
   readonly issuers: ReadonlyMap<string, ReadonlySet<string>>
   readonly nowMs: number
@@ -68,12 +72,26 @@ export class Linter {
 
   /** What is wrong between rows of different principals, once all were seen. */
   finish(): Finding[] {
+    return [...this.#closedSubscriptions(), ...this.#closedInboxes()]
+  }
+
+  #closedSubscriptions(): Finding[] {
     return Array.from(this.#closed.find(), ({ closed, subject, by, bySubject, guard, isWhole, principal }) => {
       const has = principal === closed.grant.principal && principal === by.grant.principal ? '' : ` for ${principal}`
       const message =
         `${subject} is closed${isWhole ? '' : ' in part'}${has}, as ${by.at} allows ${bySubject} and ${guard} is denied with that; ` +
         `grant ${guard} as well, or name there what the last * stands for`
       return { level: 'warning', rule: 'closed', at: closed.at, field: 'subject', message }
+    })
+  }
+
+  #closedInboxes(): Finding[] {
+    const closed = this.#closed.findInboxes(this.#context.inboxes ?? new Map())
+    return Array.from(closed, ({ by, bySubject, guard, policy }) => {
+      const message =
+        `${bySubject} closes the ${policy} inbox that callout.accounts.${by.grant.account}.inbox gives, as ${guard} is denied with it; ` +
+        `grant ${guard} as well, or name there what the last * stands for`
+      return { level: 'warning', rule: 'inbox_closed', at: by.at, field: 'subject', message }
     })
   }
 

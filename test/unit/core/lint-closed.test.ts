@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import type { InboxPolicy } from '../../../src/core/inbox.ts'
 import { Linter, type LintedRow } from '../../../src/core/lint.ts'
 import { compilePermissions } from '../../../src/core/permissions.ts'
 import type { UnsignedTables } from '../../../src/core/policy-row.ts'
-import { overlaps, parseSubjectPattern, type SubjectPattern } from '../../../src/core/subject.ts'
+import { covers, overlaps, parseSubjectPattern, type SubjectPattern } from '../../../src/core/subject.ts'
 import { aGrant, NOW_MS } from '../../support/builders.ts'
 
 const CONTEXT = { accounts: new Set(['APP', 'OPS']), issuers: new Map([['corp', new Set(['team'])]]), nowMs: NOW_MS }
@@ -34,6 +35,79 @@ function closed(subscriptions: readonly GrantChange[], bindings: readonly Linted
 /** The places alone. */
 function places(...input: Parameters<typeof closed>): string[] {
   return closed(...input).map((line) => line.slice(0, line.indexOf(':')))
+}
+
+/** The places and messages of the rows that close the inbox which `APP` gives. */
+function closesInbox(
+  policy: InboxPolicy,
+  grants: readonly GrantChange[],
+  bindings: readonly LintedRow[] = [],
+): string[] {
+  const linter = new Linter({ ...CONTEXT, inboxes: new Map([['APP', policy]]) })
+  for (const row of [...grants.map(subscription), ...bindings]) linter.see([row])
+  return linter.finish().map(({ level, rule, at, message }) => {
+    assert.deepEqual([level, rule], ['warning', 'inbox_closed'])
+    return `${at}: ${message}`
+  })
+}
+
+suite('lint of a last * over the inbox that an account gives', () => {
+  test('says what closes it, and what to do', () => {
+    assert.deepEqual(closesInbox('private', [{ subject: '*' }]), [
+      'row 0: * closes the private inbox that callout.accounts.APP.inbox gives, as *.> is denied with it; ' +
+        'grant *.> as well, or name there what the last * stands for',
+    ])
+  })
+
+  for (const [policy, subject] of [
+    ['shared', '*'],
+    ['shared', '*.*'],
+    ['private', '*.*'],
+  ] as const) {
+    test(`finds ${subject} over a ${policy} one`, () => assert.equal(closesInbox(policy, [{ subject }]).length, 1))
+  }
+
+  for (const [what, policy, grants] of [
+    ['where the account gives none', 'none', [{ subject: '*' }]],
+    ['of another account', 'private', [{ subject: '*', account: 'OPS' }]],
+    ['that is all granted', 'private', [{ subject: '*' }, { subject: '*.>' }]],
+    ['that a > covers', 'private', [{ subject: '*' }, { subject: '>' }]],
+    ['of a grant that ends with >', 'private', [{ subject: '>' }]],
+    ['of a * below it', 'shared', [{ subject: '_INBOX.*' }]],
+    ['of a * elsewhere', 'private', [{ subject: 'orders.*' }]],
+    ['of one that no inbox of a client meets', 'private', [{ subject: '*.eu.*' }]],
+    ['of one that is longer than what a client subscribes to', 'private', [{ subject: '*.*.*' }]],
+    ['on the publishing side', 'private', [{ subject: '*', action: 'publish' }]],
+  ] as const) {
+    test(`says nothing ${what}`, () => assert.deepEqual(closesInbox(policy, grants), []))
+  }
+
+  test('is told once of a row, however many have its role', () => {
+    const bindings = [binding('user:corp:alice'), binding('user:corp:bob')]
+    assert.equal(closesInbox('shared', [{ subject: '*', principal: 'role:reader' }], bindings).length, 1)
+  })
+
+  for (const [policy, prefix] of [
+    ['shared', '_INBOX'],
+    ['private', '_INBOX_user_corp_alice'],
+  ] as const) {
+    test(`tells what the permissions are: ${policy}`, () => {
+      for (const subject of ['*', '*.*', '*.*.*', '*.eu.*', '_INBOX.*', 'orders.*', '>']) {
+        const allows = [subject, `${prefix}.>`].map(
+          (text) => ({ action: 'subscribe', effect: 'allow', subject: text }) as const,
+        )
+        const denied = compilePermissions(allows).subscribe.deny
+        const isClosed = denied.some((guard) => covers(pattern(guard), pattern(`${prefix}.2Xk7.*`)))
+        assert.equal(closesInbox(policy, [{ subject }]).length > 0, isClosed, subject)
+      }
+    })
+  }
+})
+
+function pattern(subject: string): SubjectPattern {
+  const parsed = parseSubjectPattern(subject)
+  assert.ok('pattern' in parsed)
+  return parsed.pattern
 }
 
 suite('lint of subscriptions below a last *', () => {
