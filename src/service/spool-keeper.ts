@@ -14,8 +14,8 @@ export interface SpoolKeeperOptions {
 const LOOK_MS = 1000
 
 /**
- * A spool that is emptied as soon as that is possible again. As long as the last attempt to empty it was forbidden it takes nothing:
- * an outage ends by itself, but what is forbidden may never come to where it belongs, and nobody is to rely on it.
+ * A spool that is emptied as soon as that is possible again. Once an attempt to empty it was forbidden it takes nothing until it is
+ * empty: an outage ends by itself, but what is forbidden may never come to where it belongs, and nobody is to rely on it.
  */
 export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   readonly #options: SpoolKeeperOptions
@@ -23,7 +23,9 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   #cancel: () => void = () => {}
   #isServing = false
   #isEnding = false
+  /** Of the last attempt. */
   #failure: CalloutError | undefined
+  #forbidden: CalloutError | undefined
 
   /** Does nothing by itself yet. */
   constructor(options: SpoolKeeperOptions) {
@@ -48,12 +50,9 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   }
 
   async append(records: readonly string[]): Promise<void> {
-    const { forbidden } = this
-    if (forbidden !== undefined) {
-      throw new CalloutError('ERR_AUDIT_UNAVAILABLE', `audit: the spool is closed: ${forbidden.message}`, {
-        cause: forbidden,
-      })
-    }
+    const cause = this.#forbidden
+    if (cause !== undefined)
+      throw new CalloutError('ERR_AUDIT_UNAVAILABLE', `audit: the spool is closed: ${cause.message}`, { cause })
     await this.#options.spool.append(records)
   }
 
@@ -64,14 +63,15 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   /** Whether nothing is left. Never rejects. */
   async empty(): Promise<boolean> {
     const { spool, replay, events } = this.#options
-    if (spool.pending === 0) return true
     try {
-      events.spoolReplayed(await replay())
+      if (spool.pending > 0) events.spoolReplayed(await replay())
       this.#failure = undefined
+      this.#forbidden = undefined
       return true
     } catch (error) {
       if (error instanceof CalloutError) {
         this.#failure = error
+        if (error.code === 'ERR_STORE_FORBIDDEN') this.#forbidden = error
         events.spoolKept(spool.pending, error)
       } else events.unexpected('spool', error)
       return false
@@ -83,12 +83,8 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
     const { pending } = this
     const rows = `${pending} ${pending === 1 ? 'row' : 'rows'} of the audit`
     const why = `${rows} on the disk wait for the database${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`
-    const ready = pending === 0 || (this.#isServing && this.forbidden === undefined)
+    const ready = pending === 0 || (this.#isServing && this.#forbidden === undefined)
     return [{ part: 'audit_spool', ready, ...(pending > 0 && { why }) }]
-  }
-
-  private get forbidden(): CalloutError | undefined {
-    return this.pending > 0 && this.#failure?.code === 'ERR_STORE_FORBIDDEN' ? this.#failure : undefined
   }
 
   #lookLater(): void {

@@ -68,6 +68,16 @@ suite('a spool that is emptied', () => {
     assert.equal(keeper.pending, 1)
   })
 
+  test('takes nothing either when an outage follows, since nobody knows whether what waits is permitted by now', async () => {
+    const keeper = keeperOf()
+    failure = forbidden
+    await keeper.append(['a'])
+    await keeper.empty()
+    failure = away
+    await keeper.empty()
+    await assert.rejects(keeper.append(['b']), { code: 'ERR_AUDIT_UNAVAILABLE' })
+  })
+
   test('takes records again once what waited is in the database', async () => {
     const keeper = keeperOf()
     failure = forbidden
