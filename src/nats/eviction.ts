@@ -1,8 +1,8 @@
-import { errors, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { Evict } from '../service/member.ts'
 import type { ConnectionAddress } from '../service/peers.ts'
 import type { Clock } from '../service/ports.ts'
-import type { Kick } from './system-link.ts'
+import { askServer, type Kick } from './system-link.ts'
 
 export interface EvictionOptions {
   /** The connection to the system account, while there is one. */
@@ -64,12 +64,11 @@ async function observe(
   if (system === undefined) return 'unknown'
   const askedMs = clock.monotonicMs()
   try {
-    const question = JSON.stringify({ cid: connectionId })
-    const answer = await system.request(`$SYS.REQ.SERVER.${serverId}.CONNZ`, question, { timeout: ANSWER_WITHIN_MS })
-    if (clock.monotonicMs() - askedMs > ANSWER_WITHIN_MS) return 'unknown'
+    const answer = await askServer(system, `${serverId}.CONNZ`, { cid: connectionId }, ANSWER_WITHIN_MS)
+    if (typeof answer === 'string' || clock.monotonicMs() - askedMs > ANSWER_WITHIN_MS) return 'unknown'
     return observationOf(answer.json())
   } catch (error) {
-    if (!(error instanceof errors.TimeoutError)) onFault(error)
+    onFault(error)
     return 'unknown'
   }
 }

@@ -1,4 +1,4 @@
-import { errors, type NatsConnection } from '@nats-io/transport-node'
+import { errors, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import type { Clock, DeadlineMs } from '../service/ports.ts'
 
 /**
@@ -29,12 +29,52 @@ export function createKick({ connection, clock, onFault }: KickOptions): Kick {
     const timeout = Math.ceil(deadlineMs - clock.monotonicMs())
     if (system === undefined || timeout <= 0) return 'impossible'
     try {
-      await system.request(`$SYS.REQ.SERVER.${serverId}.KICK`, JSON.stringify({ cid: connectionId }), { timeout })
-      return 'done'
+      const answer = await askServer(system, `${serverId}.KICK`, { cid: connectionId }, timeout)
+      if (answer === 'absent') return 'impossible'
+      return answer === 'unanswered' ? 'unanswered' : 'done'
     } catch (error) {
-      if (error instanceof errors.TimeoutError) return 'unanswered'
       onFault(error)
       return 'impossible'
     }
   }
+}
+
+/**
+ * Asks one server over the system account. `unanswered` when nothing came in time, or the connection ended meanwhile; `absent` when
+ * there is no such server, as after it was started again, while others answer. Rejects when the user may not ask, or no server hears
+ * it, as outside of the system account.
+ */
+export async function askServer(
+  system: NatsConnection,
+  question: `${string}.${string}`,
+  body: object,
+  timeoutMs: number,
+): Promise<Msg | 'unanswered' | 'absent'> {
+  try {
+    return await system.request(`$SYS.REQ.SERVER.${question}`, JSON.stringify(body), { timeout: timeoutMs })
+  } catch (error) {
+    if (isSilence(error)) return 'unanswered'
+    if (!(error instanceof errors.RequestError && error.isNoResponders())) throw error
+    return await absence(system, timeoutMs, error)
+  }
+}
+
+async function absence(
+  system: NatsConnection,
+  timeoutMs: number,
+  noResponders: unknown,
+): Promise<'unanswered' | 'absent'> {
+  try {
+    await system.request('$SYS.REQ.SERVER.PING.VARZ', '', { timeout: timeoutMs })
+    return 'absent'
+  } catch (error) {
+    if (isSilence(error)) return 'unanswered'
+    throw noResponders
+  }
+}
+
+/** Of a lost connection the link itself tells. The library gives a lost request no class of its own, but a cause to all others. */
+function isSilence(error: unknown): boolean {
+  if (error instanceof errors.TimeoutError || error instanceof errors.ClosedConnectionError) return true
+  return error instanceof errors.RequestError && error.cause === undefined
 }

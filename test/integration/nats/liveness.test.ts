@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
+import { createServer } from '@nats-io/nkeys'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { startNatsServer, type NatsServer } from '../../../src/dev/nats-server.ts'
 import { NatsLink } from '../../../src/nats/connection.ts'
@@ -218,6 +219,24 @@ suite('a peer that is silent', () => {
     const heartbeat = await asHeard(peer)
     assert.equal(await eviction.evict({ ...heartbeat, memberId: randomUUID() }), 'unknown')
     assert.equal(peer.link.connected, true)
+  })
+
+  test('on a server that was started again is left alone, without a fault', async () => {
+    await using peer = await aMember(server)
+    await using eviction = await anEviction()
+    const { address, ...heartbeat } = await asHeard(peer)
+    const gone = { ...address, serverId: createServer().getPublicKey() }
+    assert.equal(await eviction.evict({ ...heartbeat, address: gone }), 'unknown')
+    assert.deepEqual(eviction.faults, [])
+  })
+
+  test('is left alone by whoever lost the connection to the system account, without a fault', async () => {
+    await using peer = await aMember(server)
+    await using eviction = await anEviction()
+    const heartbeat = await asHeard(peer)
+    await eviction[Symbol.asyncDispose]()
+    assert.equal(await eviction.evict(heartbeat), 'unknown')
+    assert.deepEqual(eviction.faults, [])
   })
 
   test('is left alone by whoever is not of the system account, with a fault', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { createServer } from '@nats-io/nkeys'
 import { errors, type NatsConnection } from '@nats-io/transport-node'
 import { startNatsServer } from '../../../src/dev/nats-server.ts'
 import type { NatsServer } from '../../../src/dev/nats-server.ts'
@@ -140,6 +141,13 @@ suite('a KICK', () => {
   test('of a connection that is gone is done', async () => {
     const serverId = system.info?.server_id ?? ''
     assert.equal(await kick(serverId, 1_000_000, systemClock.monotonicMs() + 1000), 'done')
+  })
+
+  test('of a server that is not there any more is impossible, and no fault', async () => {
+    faults.length = 0
+    const gone = createServer().getPublicKey()
+    assert.equal(await kick(gone, 1, systemClock.monotonicMs() + 1000), 'impossible')
+    assert.deepEqual(faults, [])
   })
 
   test('of a server that does not answer is unanswered', async () => {
