@@ -1,12 +1,11 @@
 import type { PolicyKind } from './policy-row.ts'
 import type { StoredColumns } from './stored-columns.ts'
 
-/** A change of policy as the history has it. */
-export interface ExportedChange {
-  /** Tells it apart from every other; the same whenever it is read. */
-  readonly id: string
+/** A change of policy, without what the row was before and after it. */
+export interface PolicyChange {
   readonly committedAt: string
   readonly transactionId: string
+  /** Of the command; absent when there was none. */
   readonly editId?: string
   /** `gap`: changes before this time are not known; it has neither row. */
   readonly change: 'added' | 'changed' | 'removed' | 'gap'
@@ -16,15 +15,22 @@ export interface ExportedChange {
   /** Whom the row is about, or the target of a lock. */
   readonly principal: string
   readonly source: string
+  /** With the source `sql`: who the row itself says made it. */
   readonly actor?: string
   readonly approvedBy?: string
   readonly reason?: string
+}
+
+/** A change of policy as the history has it. */
+export interface ExportedChange extends PolicyChange {
+  /** Tells it apart from every other; the same whenever it is read. */
+  readonly id: string
   readonly before?: StoredColumns
   readonly after?: StoredColumns
 }
 
 /** Such as `grant added`, for people and for programs that count. */
-export function nameOfChange({ kind, change }: ExportedChange): string {
+export function nameOfChange({ kind, change }: PolicyChange): string {
   return kind === undefined ? 'history gap' : `${kind} ${change}`
 }
 

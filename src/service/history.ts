@@ -1,3 +1,4 @@
+import type { PolicyChange } from '../core/exported-change.ts'
 import type { PolicyKind } from '../core/policy-row.ts'
 import type { EditSource } from './ports.ts'
 
@@ -94,23 +95,7 @@ export interface HistoryLog {
 }
 
 /** One change in the history. */
-export interface HistoryEntry {
-  readonly committedAt: string
-  readonly transactionId: string
-  /** Of the command; absent when there was none. */
-  readonly editId?: string
-  /** `gap`: changes before this time are not known; it has neither row. */
-  readonly change: 'added' | 'changed' | 'removed' | 'gap'
-  /** Absent for a gap. */
-  readonly kind?: PolicyKind
-  readonly key: readonly string[]
-  /** Whom the row is about, or the target of a lock. */
-  readonly principal: string
-  readonly source: string
-  /** With the source `sql`: who the row itself says made it. */
-  readonly actor?: string
-  readonly approvedBy?: string
-  readonly reason?: string
+export interface HistoryEntry extends PolicyChange {
   readonly before?: StoredRow
   readonly after?: StoredRow
 }
