@@ -57,6 +57,7 @@ export class SpannerDatabase implements AsyncDisposable {
   readonly name: string
   /** It lacks some of what Spanner has. */
   readonly isEmulated: boolean
+  readonly #role: string | undefined
   readonly #clock: Clock
   readonly #channel: SpannerChannel
   readonly #sessions: Sessions
@@ -72,6 +73,7 @@ export class SpannerDatabase implements AsyncDisposable {
     const { database, role, clock, events } = options
     this.name = database
     this.isEmulated = options.emulatorHost !== undefined
+    this.#role = role
     this.#clock = clock
     this.#channel = new SpannerChannel(options)
     this.#sessions = new Sessions({ channel: this.#channel, database, ...(role !== undefined && { role }), clock })
@@ -162,7 +164,7 @@ export class SpannerDatabase implements AsyncDisposable {
     } catch (error) {
       if (bounds.signal.aborted) return
       if (session !== undefined && isSessionLost(error)) this.#sessions.discard(session)
-      const failure = storeError(error, 'stream')
+      const failure = storeError(error, 'stream', this.#role)
       if (failure === undefined) throw error
       this.#outage.failed('stream', failure)
       throw failure
@@ -208,7 +210,7 @@ export class SpannerDatabase implements AsyncDisposable {
       this.#outage.succeeded(operation)
       return result
     } catch (error) {
-      const failure = storeError(error, operation)
+      const failure = storeError(error, operation, this.#role)
       if (failure === undefined) throw error
       this.#outage.failed(operation, failure)
       throw failure

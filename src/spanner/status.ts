@@ -83,15 +83,15 @@ export class ConnectionLost extends Error {
 /**
  * The one place that turns a failure of a call into a `CalloutError`; undefined for what is no failure of the store, but a bug.
  * Messages name the operation, the status and, for a row that the database refused, the constraint or column; never a
- * parameter. The original is the `cause`.
+ * parameter. The original is the `cause`. `role` is as for `forbiddenError`.
  */
-export function storeError(error: unknown, operation: string): CalloutError | undefined {
+export function storeError(error: unknown, operation: string, role?: string): CalloutError | undefined {
   if (error instanceof CalloutError) return error
   if (error instanceof RowShapeError) {
     return new CalloutError('ERR_STORE_REFUSED', `${operation}: unusable row: ${error.message}`, { cause: error })
   }
   const failure = grpcFailure(error)
-  return failure === undefined ? undefined : (forbiddenError(error, operation) ?? grpcError(failure, operation, error))
+  return failure === undefined ? undefined : (forbiddenError(error, operation, role) ?? grpcError(failure, operation, error))
 }
 
 /**

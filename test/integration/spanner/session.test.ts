@@ -93,22 +93,35 @@ test('a closed connection refuses calls at once', async () => {
   await assert.rejects(connection.database.query('SELECT 1', {}, inMs(600_000)), { code: 'ERR_STORE_UNAVAILABLE' })
 })
 
-test('a role that the account may not take is told by its name', async () => {
-  const denied = Object.assign(new Error('no'), {
-    code: grpc.status.PERMISSION_DENIED,
-    details: 'Caller is missing IAM permission spanner.databaseRoles.use',
-    metadata: new grpc.Metadata(),
+for (const [what, method, details] of [
+  [
+    'a role that the account may not take',
+    'createSession',
+    'Caller is missing IAM permission spanner.databaseRoles.use',
+  ],
+  ['a role that lacks a privilege', 'executeSql', 'Role callout_service does not have required privileges'],
+] as const) {
+  test(`${what} is told by its name`, async () => {
+    const code = grpc.status.PERMISSION_DENIED
+    const denied = Object.assign(new Error('no'), { code, details, metadata: new grpc.Metadata() })
+    await using proxy = await startGrpcProxy(emulator.host, (name) => (name === method ? denied : undefined))
+    await using connection = await createTestDatabase(emulator.host)
+    const events = new RecordedEvents()
+    const options = {
+      database: connection.name,
+      role: 'callout_service',
+      emulatorHost: proxy.host,
+      clock: systemClock,
+      events,
+    }
+    await using database = new SpannerDatabase(options)
+    await assert.rejects(database.query('SELECT 1', {}, inMs(5000)), {
+      code: 'ERR_STORE_FORBIDDEN',
+      message: new RegExp(`: ${details} \\(the database role is callout_service; `),
+    })
+    assert.deepEqual(
+      events.faults.map(({ code: fault }) => fault),
+      ['ERR_STORE_FORBIDDEN'],
+    )
   })
-  await using proxy = await startGrpcProxy(emulator.host, (name) => (name === 'createSession' ? denied : undefined))
-  const [name, events] = ['projects/p/instances/i/databases/d', new RecordedEvents()]
-  const options = { database: name, role: 'callout_service', emulatorHost: proxy.host, clock: systemClock, events }
-  await using database = new SpannerDatabase(options)
-  await assert.rejects(database.query('SELECT 1', {}, inMs(5000)), {
-    code: 'ERR_STORE_FORBIDDEN',
-    message: /spanner\.databaseRoles\.use \(the database role is callout_service; /,
-  })
-  assert.deepEqual(
-    events.faults.map(({ code }) => code),
-    ['ERR_STORE_FORBIDDEN'],
-  )
-})
+}
