@@ -91,7 +91,9 @@ export function storeError(error: unknown, operation: string, role?: string): Ca
     return new CalloutError('ERR_STORE_REFUSED', `${operation}: unusable row: ${error.message}`, { cause: error })
   }
   const failure = grpcFailure(error)
-  return failure === undefined ? undefined : (forbiddenError(error, operation, role) ?? grpcError(failure, operation, error))
+  return failure === undefined
+    ? undefined
+    : (forbiddenError(error, operation, role) ?? grpcError(failure, operation, error))
 }
 
 /**
