@@ -1,19 +1,24 @@
 import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import { connect } from '@nats-io/transport-node'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { DefaultClient } from '../support/default-client.ts'
+import { ADVISED_SETTINGS, BareClient, DEFAULT_SETTINGS } from '../support/bare-client.ts'
 
 /**
- * Many clients with the default settings of nats.js, in a process of their own: connects them a few at a time, then watches
+ * Many clients with the rules of nats.js, in a process of their own: connects them a few at a time, then watches
  * what becomes of them.
  */
 export interface ClientTask {
   readonly url: string
+  /** PEM of what the clients trust; they ask for TLS then. */
+  readonly ca: string | undefined
   readonly tokens: readonly string[]
   readonly clients: number
   /** `nats.js` itself, or its rules on a bare socket. */
   readonly library: 'nats.js' | 'bare'
+  /** With the settings that the README advises, in place of the default ones. */
+  readonly advised: boolean
 }
 
 /** How the clients are, told four times a second. */
@@ -62,13 +67,32 @@ class Watch {
   }
 }
 
-async function one({ url, tokens, library }: ClientTask, index: number): Promise<void> {
+async function one(
+  { url, ca, tokens, library, advised }: ClientTask,
+  secureContext: SecureContext | undefined,
+  index: number,
+): Promise<void> {
   const token = tokens[index % tokens.length] ?? ''
   const watch = new Watch()
-  if (library === 'bare') return await new DefaultClient(Number(new URL(url).port), token, watch).run()
+  if (library === 'bare') {
+    const settings = advised ? ADVISED_SETTINGS : DEFAULT_SETTINGS
+    return await new BareClient({ port: Number(new URL(url).port), token, secureContext, settings }, watch).run()
+  }
+  const options = {
+    ...(ca === undefined ? {} : { tls: { ca } }),
+    ...(advised
+      ? {
+          ignoreAuthErrorAbort: true,
+          maxReconnectAttempts: -1,
+          reconnectJitter: ADVISED_SETTINGS.reconnectJitterMs,
+          reconnectJitterTLS: ADVISED_SETTINGS.reconnectJitterTlsMs,
+          timeout: ADVISED_SETTINGS.timeoutMs,
+        }
+      : {}),
+  }
   for (;;) {
     try {
-      follow(await connect({ servers: url, token }), watch)
+      follow(await connect({ servers: url, token, ...options }), watch)
       return
     } catch {
       // The machine is busy; how many get in at the first attempt is not what is measured.
@@ -91,9 +115,10 @@ function follow(client: NatsConnection, watch: Watch): void {
 }
 
 async function main(task: ClientTask): Promise<void> {
+  const secureContext = task.ca === undefined ? undefined : createSecureContext({ ca: task.ca })
   let next = 0
   const worker = async (): Promise<void> => {
-    while (next < task.clients) await one(task, next++)
+    while (next < task.clients) await one(task, secureContext, next++)
   }
   setInterval(() => void process.send?.(counts), TOLD_EVERY_MS)
   await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, worker))

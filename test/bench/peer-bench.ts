@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { generateKeys } from '../../src/cli/keys-command.ts'
 import { privateDirectory, startChild } from '../../src/dev/child-process.ts'
 import type { ChildProcess } from '../../src/dev/child-process.ts'
-import { startNatsServer } from '../../src/dev/nats-server.ts'
+import { startNatsServer, type NatsServer } from '../../src/dev/nats-server.ts'
 import { startOpenIdProvider } from '../../src/dev/openid-provider.ts'
 import { KEYS_CONFIG_FILE, REFERENCE_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
 import type { Load, LoadResult } from './load.ts'
@@ -41,8 +41,14 @@ function withoutServicePermissions(text: string): string {
   return text.replace(/permissions \{\s+subscribe[\s\S]*?allow_responses.*\n\s+\}/, '')
 }
 
-/** Clients that connect to nats-server, as in `benchEndToEnd`, with `peer` in the place of the service. */
-export async function benchPeer(peer: Peer, load: Load): Promise<PeerFigures> {
+/** nats-server in the reference configuration with a peer in the place of the service, ready. */
+export interface PeerStack extends AsyncDisposable {
+  readonly nats: NatsServer
+  readonly peer: ChildProcess
+  readonly tokens: readonly string[]
+}
+
+export async function startPeerStack(peer: Peer, editServerConfig = (text: string) => text): Promise<PeerStack> {
   await using stack = new AsyncDisposableStack()
   const home = privateDirectory('callout-peer')
   stack.defer(() => home.remove())
@@ -52,7 +58,7 @@ export async function benchPeer(peer: Peer, load: Load): Promise<PeerFigures> {
   const provider = stack.use(await startOpenIdProvider({ clients: CLIENTS }))
   const nats = stack.use(
     await startNatsServer({
-      config: withoutServicePermissions(await readFile(REFERENCE_CONFIG_FILE, 'utf8')),
+      config: editServerConfig(withoutServicePermissions(await readFile(REFERENCE_CONFIG_FILE, 'utf8'))),
       includes: { [KEYS_CONFIG_FILE]: await readFile(path.join(home.path, KEYS_CONFIG_FILE), 'utf8') },
     }),
   )
@@ -69,7 +75,15 @@ export async function benchPeer(peer: Peer, load: Load): Promise<PeerFigures> {
   )
   await untilReady(running)
   const tokens = await Promise.all(CLIENTS.map((client) => provider.clientCredentials(client)))
-  const look = async () => ({ peer: await processUsage(running.pid), natsServer: await processUsage(nats.pid) })
+  const parts = stack.move()
+  return { nats, peer: running, tokens, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+}
+
+/** Clients that connect to nats-server, as in `benchEndToEnd`, with `peer` in the place of the service. */
+export async function benchPeer(peer: Peer, load: Load): Promise<PeerFigures> {
+  await using stack = await startPeerStack(peer)
+  const { nats, tokens } = stack
+  const look = async () => ({ peer: await processUsage(stack.peer.pid), natsServer: await processUsage(nats.pid) })
   let before = await look()
   const result = await runStorm(
     CONNECT_STORM,

@@ -5,9 +5,8 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { ClientCounts, ClientTask } from './client-storm.ts'
+import { startHerdStack, type HerdStackOptions } from './herd-stack.ts'
 import { processUsage } from './process-usage.ts'
-import { serviceCounters } from './service-metrics.ts'
-import { startBenchStack, tokensOf } from './stack-bench.ts'
 
 /** What became of a herd: all clients were connected, and nats-server ended all connections at once. */
 export interface ReconnectFigures {
@@ -30,67 +29,57 @@ const CLIENT_STORM = path.join(import.meta.dirname, 'client-storm.ts')
 /** More sockets in one process make its event loop, not the parts under test, the slowest of all. */
 const CLIENTS_PER_PROCESS = { 'nats.js': 2500, bare: 5000 } as const
 
-export interface Herd {
+export interface Herd extends HerdStackOptions {
   readonly clients: number
   readonly library: ClientTask['library']
-  /** The service disconnects whom it cannot serve; it denies them otherwise. */
-  readonly disconnect: boolean
+  readonly advised: ClientTask['advised']
   /** nats-server starts anew, in place of a reload, with which it ends every session that a callout admitted. */
   readonly restart: boolean
   readonly secondsMax: number
 }
 
 /**
- * Lets so many clients with default settings connect, makes nats-server end all their sessions at once, and waits until
- * all are back or `secondsMax` have passed.
+ * Lets so many clients connect, makes nats-server end all their sessions at once, and waits until
+ * all are back or lost, or `secondsMax` have passed.
  */
-export async function benchReconnect(
-  { clients, library, disconnect, restart, secondsMax }: Herd,
-  progress: (line: string) => void,
-): Promise<ReconnectFigures> {
-  await using stack = await startBenchStack({
-    editConfig: (yaml) =>
-      disconnect
-        ? yaml.replace(
-            'password_file: secrets/auth.password',
-            '$&, system: { user: sys, password_file: secrets/sys.password }',
-          )
-        : yaml,
-  })
-  const herd = startHerd({ url: stack.nats.url, tokens: await tokensOf(stack), clients, library })
+export async function benchReconnect(herd: Herd, progress: (line: string) => void): Promise<ReconnectFigures> {
+  const { clients, library, advised, restart, secondsMax } = herd
+  await using stack = await startHerdStack(herd)
+  const running = startHerd({ url: stack.url, ca: stack.ca, tokens: stack.tokens, clients, library, advised })
   try {
-    await herd.until(({ connected }) => connected === clients, 300, progress)
-    const before = await serviceCounters(stack.service.httpUrl)
+    await running.until(({ connected }) => connected === clients, 300, progress)
+    const before = await stack.counters()
     const startedMs = performance.now()
     if (restart) await stack.nats.restart()
     else stack.nats.signal('SIGHUP')
     let halfMs: number | undefined
-    const all = await herd.until(
-      ({ back, connected }) => {
+    const settled = await running.until(
+      ({ back, connected, closedForGood }) => {
         if (back >= clients / 2) halfMs ??= performance.now()
-        return back === clients && connected === clients
+        return back + closedForGood >= clients && connected + closedForGood === clients
       },
       secondsMax,
       progress,
     )
     const endedMs = performance.now()
-    const after = await serviceCounters(stack.service.httpUrl)
+    const { closedForGood, failures } = running.counts()
+    const after = await stack.counters()
     const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0)
     return {
       clients,
       secondsUntilHalf: halfMs === undefined ? undefined : (halfMs - startedMs) / 1000,
-      secondsUntilAll: all ? (endedMs - startedMs) / 1000 : undefined,
-      closedForGood: herd.counts().closedForGood,
-      failures: herd.counts().failures,
+      secondsUntilAll: settled && closedForGood === 0 ? (endedMs - startedMs) / 1000 : undefined,
+      closedForGood,
+      failures,
       admitted: grown('decisions_total{outcome="allow",reason="none"}'),
       disconnected: grown('refusals_total{way="disconnect"}'),
       denied: grown('refusals_total{way="reply"}'),
       refusedUnread: grown('refusals_total{way="empty"}'),
       lateAnswers: grown('late_answers_total'),
-      serviceRssPeakMiB: (await processUsage(stack.service.process.pid))?.rssPeakMiB,
+      serviceRssPeakMiB: (await processUsage(stack.responderPid))?.rssPeakMiB,
     }
   } finally {
-    herd.end()
+    running.end()
   }
 }
 
@@ -154,16 +143,22 @@ if (import.meta.main) {
     allowPositionals: true,
     options: {
       'nats.js': { type: 'boolean', default: false },
+      advised: { type: 'boolean', default: false },
       reply: { type: 'boolean', default: false },
       restart: { type: 'boolean', default: false },
+      'sign-only': { type: 'boolean', default: false },
+      'tls-rate': { type: 'string' },
       seconds: { type: 'string', default: '240' },
     },
   })
   const herd: Herd = {
     clients: Number(positionals[0] ?? '10000'),
     library: values['nats.js'] ? 'nats.js' : 'bare',
+    advised: values.advised,
     disconnect: !values.reply,
     restart: values.restart,
+    signOnly: values['sign-only'],
+    tlsRate: values['tls-rate'] === undefined ? undefined : Number(values['tls-rate']),
     secondsMax: Number(values.seconds),
   }
   const figures = await benchReconnect(herd, (line) => void process.stderr.write(`${line}\n`))

@@ -35,6 +35,7 @@ const connection = await connect({
   servers: values.nats,
   user: 'auth',
   pass: await read(values['password-file']),
+  tls: null,
 })
 let decisions = 0
 connection.subscribe(CALLOUT_SUBJECT, {

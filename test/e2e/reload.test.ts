@@ -3,7 +3,7 @@ import { after, before, suite, test } from 'node:test'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
 import { metric } from '../support/clients.ts'
-import { DefaultClient } from '../support/default-client.ts'
+import { connectHerd } from '../support/herd.ts'
 import { until } from '../support/spanner.ts'
 
 const HERD = 500
@@ -56,20 +56,9 @@ suite(
   `a reload of nats-server, which disconnects all of ${DEFAULT_HERD} clients with the default settings of nats.js,`,
   () => {
     test('brings every one back, and none is closed for good', async (context) => {
-      const counts = { connected: 0, closedForGood: 0 }
-      const failures: string[] = []
-      const events = {
-        connected: () => void (counts.connected += 1),
-        disconnected: () => void (counts.connected -= 1),
-        failed: (why: string) => void failures.push(why),
-        closedForGood: () => void (counts.closedForGood += 1),
-      }
-      const clients = Array.from({ length: DEFAULT_HERD }, () => new DefaultClient(stack.nats.port, token, events))
-      context.after(() => clients.map((client) => client.close()))
-      for (let next = 0; next < DEFAULT_HERD; next += AT_ONCE) {
-        await Promise.all(clients.slice(next, next + AT_ONCE).map((client) => client.run()))
-      }
-      failures.length = 0
+      const herd = await connectHerd(DEFAULT_HERD, { port: stack.nats.port, token })
+      context.after(() => herd.close())
+      const { counts, failures } = herd
       const disconnectedBefore = await metric(stack.service, 'nats_callout_refusals_total{way="disconnect"}')
       const reloadMs = Date.now()
       stack.nats.signal('SIGHUP')
