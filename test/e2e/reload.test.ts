@@ -13,7 +13,7 @@ const BACK_WITHIN_MS = 60_000
 /** With default settings a client that was disconnected while it connected waits out 20 s: four such waves. */
 const DEFAULT_HERD = 200
 const WAVES_WITHIN_MS = 90_000
-const ADVISED = { ignoreAuthErrorAbort: true, maxReconnectAttempts: -1, reconnectJitter: 2000, timeout: 3000 }
+const ADVISED = { ignoreAuthErrorAbort: true, maxReconnectAttempts: -1, reconnectJitter: 2000 }
 
 let stack: LocalStack
 let token: string

@@ -36,7 +36,7 @@ export const ADVISED_SETTINGS: ClientSettings = {
   reconnectJitterTlsMs: 2000,
   attemptsMax: Infinity,
   authErrorsMax: Infinity,
-  timeoutMs: 3000,
+  timeoutMs: 20_000,
 }
 
 /** What a client tells of itself. */
