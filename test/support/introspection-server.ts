@@ -1,29 +1,10 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { NOW_SECONDS } from './builders.ts'
+import { listenOnLoopback, misbehave, type Misbehaviour } from './hostile-http.ts'
 
-/**
- * What the server does with a question: answer, status 500, 401, 400, accept and say nothing, send a byte at a time, send
- * as much as is taken, nothing at all, a web page, a redirect to a good answer, JSON under another type, half an answer.
- */
-export type IntrospectionMode =
-  | 'answer'
-  | 'error'
-  | 'unauthorized'
-  | 'bad-request'
-  | 'hang'
-  | 'drip'
-  | 'huge'
-  | 'empty'
-  | 'page'
-  | 'redirect'
-  | 'mislabelled'
-  | 'truncated'
+/** What the server does with a question: answer, also with JSON under another type, status 500, 401, 400, or worse. */
+export type IntrospectionMode = 'answer' | 'mislabelled' | 'error' | 'unauthorized' | 'bad-request' | Misbehaviour
 
 export interface Question {
   readonly path: string
@@ -84,10 +65,8 @@ export async function startIntrospectionServer(tls?: { key: string; cert: string
     questions.push({ path: url, method, headers, form, port: request.socket.remotePort ?? 0 })
     answer(response, state.modeOf.get(token) ?? state.mode, state.answers.get(token) ?? { active: false })
   }
-  const server = tls === undefined ? createServer(listener) : createHttpsServer(tls, listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const origin = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const server = await listenOnLoopback(listener, tls)
+  const { origin } = server
   const state: IntrospectionServer = {
     issuer: origin,
     endpoint: `${origin}/introspect`,
@@ -97,11 +76,7 @@ export async function startIntrospectionServer(tls?: { key: string; cert: string
     modeOf: new Map(),
     answers: new Map(),
     metadata: {},
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
   return state
 }
@@ -110,7 +85,7 @@ const STATUS: Partial<Record<IntrospectionMode, number>> = { error: 500, unautho
 
 function answer(response: ServerResponse, mode: IntrospectionMode, content: unknown): void {
   const body = typeof content === 'string' ? content : JSON.stringify(content)
-  response.setHeader('content-type', mode === 'page' || mode === 'mislabelled' ? 'text/html' : 'application/json')
+  response.setHeader('content-type', mode === 'mislabelled' ? 'text/html' : 'application/json')
   switch (mode) {
     case 'answer':
     case 'mislabelled':
@@ -122,34 +97,12 @@ function answer(response: ServerResponse, mode: IntrospectionMode, content: unkn
       response.writeHead(STATUS[mode] ?? 500).end('{"active":true}')
       return
     case 'hang':
-      return
-    case 'drip': {
-      response.write(body.slice(0, 1))
-      const timer = setInterval(() => response.write(' '), 5)
-      response.on('close', () => clearInterval(timer))
-      return
-    }
+    case 'drip':
     case 'huge':
-      Readable.from(
-        (function* () {
-          for (;;) yield ' '.repeat(65_536)
-        })(),
-      ).pipe(response)
-      return
     case 'empty':
-      response.end()
-      return
     case 'page':
-      response.end('<!doctype html><p>Sign in to the network')
-      return
     case 'redirect':
-      response.writeHead(307, { location: '/moved' }).end()
-      return
     case 'truncated':
-      response.setHeader('content-length', body.length)
-      response.write(body.slice(0, body.length / 2), () => response.destroy())
-      return
-    default:
-      throw new TypeError(`unknown mode ${String(mode)}`)
+      misbehave(response, mode, body, '')
   }
 }

@@ -1,13 +1,9 @@
 import { createHash, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import type { RequestListener, ServerResponse } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
 import type { IssuerOptions } from '../../src/oidc/issuer-options.ts'
 import { NOW_SECONDS } from './builders.ts'
+import { listenOnLoopback, misbehave, type Misbehaviour } from './hostile-http.ts'
 
 /** A key pair with which a test signs what it wants; nothing is checked or corrected on the way. */
 export interface Signer {
@@ -123,11 +119,8 @@ export function anIssuer(change: Partial<IssuerOptions> = {}): IssuerOptions {
   }
 }
 
-/**
- * What the server does with a request: answer, status 500, accept and say nothing, send a byte at a time, send 200 MiB as
- * fast as they are taken, a set without keys, a web page, a redirect to good keys, half a document.
- */
-export type KeyServerMode = 'answer' | 'error' | 'hang' | 'drip' | 'huge' | 'empty' | 'page' | 'redirect' | 'truncated'
+/** What the server does with a request: answer, status 500, or worse. */
+export type KeyServerMode = 'answer' | 'error' | Misbehaviour
 
 /** A real HTTP server with a discovery document at `issuer` and keys at `jwksUri`. */
 export interface KeyServer extends AsyncDisposable {
@@ -168,10 +161,8 @@ export async function startKeyServer(keys: KeyServer['keys'], tls?: { key: strin
       answer(response, path === '/moved' ? 'answer' : state.mode, body)
     }
   }
-  const server = tls === undefined ? createServer(listener) : createHttpsServer(tls, listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const origin = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const server = await listenOnLoopback(listener, tls)
+  const { origin } = server
   const state: KeyServer = {
     issuer: origin,
     jwksUri: `${origin}/jwks`,
@@ -182,11 +173,7 @@ export async function startKeyServer(keys: KeyServer['keys'], tls?: { key: strin
     bytesSent: 0,
     keys,
     metadata: {},
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
   return state
 }
@@ -201,40 +188,14 @@ function answer(response: ServerResponse, mode: KeyServerMode, body: string): vo
       response.writeHead(500).end('broken')
       return
     case 'hang':
-      return
-    case 'drip': {
-      response.write(body.slice(0, 1))
-      const timer = setInterval(() => response.write(' '), 5)
-      response.on('close', () => clearInterval(timer))
-      return
-    }
+    case 'drip':
     case 'huge':
-      Readable.from(hugeDocument()).pipe(response)
-      return
     case 'empty':
-      response.end('{"keys":[]}')
-      return
     case 'page':
-      response.setHeader('content-type', 'text/html')
-      response.end('<!doctype html><p>Sign in to the network')
-      return
     case 'redirect':
-      response.writeHead(302, { location: '/moved' }).end()
-      return
     case 'truncated':
-      response.setHeader('content-length', body.length)
-      response.write(body.slice(0, body.length / 2), () => response.destroy())
-      return
-    default:
-      throw new TypeError(`unknown mode ${String(mode)}`)
+      misbehave(response, mode, body, '{"keys":[]}')
   }
-}
-
-function* hugeDocument(): Generator<string> {
-  yield '{"keys":[],"padding":"'
-  const padding = 'x'.repeat(1024 * 1024)
-  for (let mebibytes = 0; mebibytes < 200; mebibytes += 1) yield padding
-  yield '"}'
 }
 
 /** Polls until the condition holds; fails after five seconds. */

@@ -14,8 +14,9 @@ import {
   REFERENCE_CONFIG_FILE,
   startReferenceNatsServer,
 } from '../../../src/dev/reference-nats-server.ts'
+import { CALLOUT_SUBJECT } from '../../../src/nats/callout-endpoint.ts'
+import { assertServicePermissions, refusalOf } from '../../support/service-permissions.ts'
 
-const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
 const issuer = createAccount()
 const xkey = createCurve()
 const KEYS = {
@@ -94,23 +95,6 @@ async function withService(
 }
 
 /** The error that the server sends for a subscription or a publication, or undefined when it accepts it. */
-async function permissionError(
-  server: NatsServer,
-  login: ConnectionOptions,
-  attempt: (connection: NatsConnection) => void,
-): Promise<string | undefined> {
-  const connection = await dial(server, login)
-  let refusal: string | undefined
-  const watch = (async () => {
-    for await (const status of connection.status()) if (status.type === 'error') refusal ??= status.error.message
-  })()
-  attempt(connection)
-  await connection.flush()
-  await connection.close()
-  await watch
-  return refusal
-}
-
 suite('the reference nats-server.conf', () => {
   let server: NatsServer
   before(async () => {
@@ -186,18 +170,7 @@ suite('the reference nats-server.conf', () => {
   })
 
   test('gives the service user what it needs in the callout account, and nothing else', async () => {
-    const subscribing = (subject: string, queue?: string) =>
-      permissionError(server, AUTH, (connection) => {
-        connection.subscribe(subject, { ...(queue !== undefined && { queue }), callback: () => {} })
-      })
-    assert.equal(await subscribing(CALLOUT_SUBJECT, 'callout'), undefined)
-    for (const subject of ['$SYS.ACCOUNT.CLIENT.AUTH.ERR', 'callout.heartbeat.*', '$SRV.>'])
-      assert.equal(await subscribing(subject), undefined)
-    assert.match((await subscribing(CALLOUT_SUBJECT)) ?? '', /Permissions Violation/i)
-    assert.match((await subscribing(CALLOUT_SUBJECT, 'other')) ?? '', /Permissions Violation/i)
-    assert.match((await subscribing('>', 'callout')) ?? '', /Permissions Violation/i)
-    const publishing = await permissionError(server, AUTH, (connection) => connection.publish('orders.created'))
-    assert.match(publishing ?? '', /Permissions Violation/i)
+    await assertServicePermissions(() => dial(server, AUTH))
   })
 
   test('leaves it to the service where a client is placed: the list of accounts does not limit it', async () => {
@@ -210,8 +183,8 @@ suite('the reference nats-server.conf', () => {
 
   test('enforces what the service signed', async () => {
     await withService(server, 'APP', async () => {
-      const publishing = (subject: string) =>
-        permissionError(server, { token: 'a.b.c' }, (connection) => connection.publish(subject))
+      const publishing = async (subject: string) =>
+        await refusalOf(await dial(server, { token: 'a.b.c' }), (connection) => connection.publish(subject))
       assert.equal(await publishing('orders.created'), undefined)
       assert.match((await publishing('invoices.created')) ?? '', /Permissions Violation/i)
     })

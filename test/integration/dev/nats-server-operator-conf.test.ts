@@ -6,28 +6,10 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { createKick } from '../../../src/nats/system-link.ts'
 import { systemClock as clock } from '../../../src/service/clock.ts'
 import { connectClient, until } from '../../support/nats.ts'
+import { assertServicePermissions, refusalOf } from '../../support/service-permissions.ts'
 import { startOperatorServer, withCreds, type OperatorServer } from '../../support/operator.ts'
 
-const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
-
 /** The error that the server sends for what a user tries, or undefined when it accepts it. */
-async function refusalOf(
-  { nats }: OperatorServer,
-  creds: string,
-  attempt: (connection: NatsConnection) => void,
-): Promise<string | undefined> {
-  const connection = await connectClient(nats.url, withCreds(creds))
-  let refusal: string | undefined
-  const watch = (async () => {
-    for await (const status of connection.status()) if (status.type === 'error') refusal ??= status.error.message
-  })()
-  attempt(connection)
-  await connection.flush()
-  await connection.close()
-  await watch
-  return refusal
-}
-
 suite('the reference nats-server.operator.conf', () => {
   let server: OperatorServer
   before(async () => {
@@ -48,19 +30,7 @@ suite('the reference nats-server.operator.conf', () => {
   })
 
   test('gives the service user what it needs in the callout account, and nothing else', async () => {
-    const { serviceCreds } = server.jwts
-    const subscribing = (subject: string, queue?: string) =>
-      refusalOf(server, serviceCreds, (connection) => {
-        connection.subscribe(subject, { ...(queue !== undefined && { queue }), callback: () => {} })
-      })
-    assert.equal(await subscribing(CALLOUT_SUBJECT, 'callout'), undefined)
-    for (const subject of ['$SYS.ACCOUNT.CLIENT.AUTH.ERR', 'callout.heartbeat.*', '$SRV.>'])
-      assert.equal(await subscribing(subject), undefined)
-    assert.match((await subscribing(CALLOUT_SUBJECT)) ?? '', /Permissions Violation/i)
-    assert.match((await subscribing(CALLOUT_SUBJECT, 'other')) ?? '', /Permissions Violation/i)
-    assert.match((await subscribing('>', 'callout')) ?? '', /Permissions Violation/i)
-    const publishing = await refusalOf(server, serviceCreds, (connection) => connection.publish('orders.created'))
-    assert.match(publishing ?? '', /Permissions Violation/i)
+    await assertServicePermissions(() => connectClient(server.nats.url, withCreds(server.jwts.serviceCreds)))
   })
 
   test('lets the service end connections through the system account, and look, and do nothing else there', async () => {
@@ -78,7 +48,10 @@ suite('the reference nats-server.operator.conf', () => {
       (system: NatsConnection) => system.publish(`$SYS.REQ.ACCOUNT.${server.keys.xkey.getPublicKey()}.CLAIMS.UPDATE`),
       (system: NatsConnection) => system.publish('$SYS.REQ.SERVER.PING.JSZ'),
     ])
-      assert.match((await refusalOf(server, jwts.serviceSystemCreds, attempt)) ?? '', /Permissions Violation/i)
+      assert.match(
+        (await refusalOf(await connectClient(nats.url, withCreds(jwts.serviceSystemCreds)), attempt)) ?? '',
+        /Permissions Violation/i,
+      )
   })
 
   test('lets the system account ask the service what it is, as `nats micro ls` does', async () => {

@@ -131,7 +131,7 @@ suite('keys over HTTP are not taken', () => {
 /** Every fault, and what is said about it. `time` faults end only when the clock passes the timeout. */
 const FAULTS: readonly (readonly [KeyServerMode, string])[] = [
   ['error', 'answered with status 500'],
-  ['redirect', 'answered with status 302'],
+  ['redirect', 'answered with status 307'],
   ['page', 'the document is not JSON'],
   ['empty', 'the key set holds no usable signature key'],
   ['huge', 'the document is larger than 262144 bytes'],
