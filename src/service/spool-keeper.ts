@@ -14,8 +14,9 @@ export interface SpoolKeeperOptions {
 const LOOK_MS = 1000
 
 /**
- * A spool that is emptied as soon as that is possible again. Once an attempt to empty it was forbidden it takes nothing until it is
- * empty: an outage ends by itself, but what is forbidden may never come to where it belongs, and nobody is to rely on it.
+ * A spool that is emptied as soon as that is possible again. Once an attempt to empty it was forbidden, or a record refused for what it
+ * holds, it takes nothing until it is empty: an outage ends by itself, but such a record may never come to where it belongs, and
+ * with it none that comes after it; nobody is to rely on them.
  */
 export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   readonly #options: SpoolKeeperOptions
@@ -25,7 +26,8 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   #isEnding = false
   /** Of the last attempt. */
   #failure: CalloutError | undefined
-  #forbidden: CalloutError | undefined
+  /** Of the last attempt that was no outage. */
+  #refusal: CalloutError | undefined
 
   /** Does nothing by itself yet. */
   constructor(options: SpoolKeeperOptions) {
@@ -50,7 +52,7 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   }
 
   async append(records: readonly string[]): Promise<void> {
-    const cause = this.#forbidden
+    const cause = this.#refusal
     if (cause !== undefined)
       throw new CalloutError('ERR_AUDIT_UNAVAILABLE', `audit: the spool is closed: ${cause.message}`, { cause })
     await this.#options.spool.append(records)
@@ -66,12 +68,12 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
     try {
       if (spool.pending > 0) events.spoolReplayed(await replay())
       this.#failure = undefined
-      this.#forbidden = undefined
+      this.#refusal = undefined
       return true
     } catch (error) {
       if (error instanceof CalloutError) {
         this.#failure = error
-        if (error.code === 'ERR_STORE_FORBIDDEN') this.#forbidden = error
+        if (error.code === 'ERR_STORE_FORBIDDEN' || error.code === 'ERR_STORE_REFUSED') this.#refusal = error
         events.spoolKept(spool.pending, error)
       } else events.unexpected('spool', error)
       return false
@@ -83,7 +85,7 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
     const { pending } = this
     const rows = `${pending} ${pending === 1 ? 'row' : 'rows'} of the audit`
     const why = `${rows} on the disk wait for the database${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`
-    const ready = pending === 0 || (this.#isServing && this.#forbidden === undefined)
+    const ready = pending === 0 || (this.#isServing && this.#refusal === undefined)
     return [{ part: 'audit_spool', ready, ...(pending > 0 && { why }) }]
   }
 

@@ -11,6 +11,7 @@ import { RecordedEvents } from '../../support/recorded-events.ts'
 
 const away = new CalloutError('ERR_STORE_UNAVAILABLE', 'commit: no answer')
 const forbidden = new CalloutError('ERR_STORE_FORBIDDEN', 'commit: a privilege is missing')
+const refused = new CalloutError('ERR_STORE_REFUSED', 'commit: a row is too large')
 
 let folder = ''
 let file: FileSpool
@@ -56,17 +57,19 @@ suite('a spool that is emptied', () => {
     assert.deepEqual([stored, keeper.pending], [['a', 'b'], 0])
   })
 
-  test('takes nothing more once the database forbids what waits', async () => {
-    const keeper = keeperOf()
-    failure = forbidden
-    await keeper.append(['a'])
-    await keeper.empty()
-    await assert.rejects(keeper.append(['b']), {
-      code: 'ERR_AUDIT_UNAVAILABLE',
-      message: 'audit: the spool is closed: commit: a privilege is missing',
+  for (const refusal of [forbidden, refused]) {
+    test(`takes nothing more once the database answers ${refusal.code} to what waits`, async () => {
+      const keeper = keeperOf()
+      failure = refusal
+      await keeper.append(['a'])
+      await keeper.empty()
+      await assert.rejects(keeper.append(['b']), {
+        code: 'ERR_AUDIT_UNAVAILABLE',
+        message: `audit: the spool is closed: ${refusal.message}`,
+      })
+      assert.equal(keeper.pending, 1)
     })
-    assert.equal(keeper.pending, 1)
-  })
+  }
 
   test('takes nothing either when an outage follows, since nobody knows whether what waits is permitted by now', async () => {
     const keeper = keeperOf()
