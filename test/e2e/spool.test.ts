@@ -72,19 +72,24 @@ suite('while Spanner takes no row of the audit', () => {
     await until('clients get in again', 10_000, () => isAdmitted(stack, { token }))
   })
 
-  test('nobody gets in any more once the rows on the disk turn out to be forbidden', async () => {
-    proxy.isRefusing = true
-    assert.equal(await isAdmitted(stack, { token }), true)
-    proxy.status = grpc.status.PERMISSION_DENIED
-    await until('readiness says so', 10_000, async () =>
-      (await notReady(service)).join().includes('audit_spool: 1 row of the audit on the disk'),
-    )
-    assert.equal(await isAdmitted(stack, { token }), false)
-    assert.equal(await spooled(), 1)
-    proxy.isRefusing = false
-    await until('the spool is empty', 10_000, async () => (await spooled()) === 0)
-    assert.equal(await isAdmitted(stack, { token }), true)
-  })
+  for (const [what, status] of [
+    ['forbidden', grpc.status.PERMISSION_DENIED],
+    ['refused', grpc.status.FAILED_PRECONDITION],
+  ] as const) {
+    test(`nobody gets in any more once the rows on the disk turn out to be ${what}`, async () => {
+      proxy.isRefusing = true
+      assert.equal(await isAdmitted(stack, { token }), true)
+      proxy.status = status
+      await until('readiness says so', 10_000, async () =>
+        (await notReady(service)).join().includes('audit_spool: 1 row of the audit on the disk'),
+      )
+      assert.equal(await isAdmitted(stack, { token }), false)
+      assert.equal(await spooled(), 1)
+      proxy.isRefusing = false
+      await until('the spool is empty', 10_000, async () => (await spooled()) === 0)
+      assert.equal(await isAdmitted(stack, { token }), true)
+    })
+  }
 
   test('a service that starts says how many rows of the one before wait, and serves when they are in Spanner', async () => {
     proxy.isRefusing = true

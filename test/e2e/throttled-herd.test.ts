@@ -7,7 +7,7 @@ import { connectHerd, type Herd } from '../support/herd.ts'
 import { until } from '../support/spanner.ts'
 import { throttledTls } from '../support/throttled-tls.ts'
 
-/** More than nats-server and the service bear at once, fewer than come in within the ten attempts of a client. */
+/** More than the limit lets in within a second, fewer than it does within the ten attempts of a client. */
 const HERD = 600
 const CONNECTIONS_PER_SECOND = 150
 const BACK_WITHIN_MS = 60_000
