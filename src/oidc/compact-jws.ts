@@ -27,7 +27,7 @@ const KEY_ID_LENGTH_MAX = 256
 
 /**
  * The check before all checks: a strict compact JWS (RFC 7515 §7.1) whose header and payload are JSON objects.
- * Each part must be the one canonical base64url spelling of its bytes: jose ignores stray characters and trailing bits,
+ * Each part must be the one canonical base64url spelling of its bytes: decoders ignore stray characters and trailing bits,
  * which gives one token endless spellings (rfc8725bis "Check JWT Format Type").
  * Nothing is verified here: not the signature, the algorithm, or any claim.
  */

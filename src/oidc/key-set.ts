@@ -1,9 +1,9 @@
-import type { CryptoKey } from 'jose'
 import { CalloutError } from '../core/errors.ts'
 import type { CalloutEvents, ReadinessCheck } from '../service/events.ts'
 import type { Clock, DeadlineMs } from '../service/ports.ts'
 import type { KeySource } from './key-source.ts'
 import { isSafeText } from './safe-text.ts'
+import type { VerificationKey } from './signature-algorithm.ts'
 import type { WebKey } from './web-key.ts'
 
 /**
@@ -25,7 +25,7 @@ export interface KeySetOptions {
 }
 
 export type KeyMatch =
-  | { readonly kind: 'found'; readonly key: CryptoKey }
+  | { readonly kind: 'found'; readonly key: VerificationKey }
   | { readonly kind: 'absent' }
   | { readonly kind: 'ambiguous' }
   | { readonly kind: 'refused'; readonly why: string }

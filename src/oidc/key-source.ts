@@ -50,7 +50,7 @@ export function createKeySource(owner: KeyOwner, clock: Clock, fetchDocument: Fe
     async load(signal) {
       const url = await address.locate(signal)
       try {
-        const found = await importWebKeys(await get(url, metadataUrl, signal), algorithms, issuer)
+        const found = importWebKeys(await get(url, metadataUrl, signal), algorithms, issuer)
         address.report('fetched')
         return found
       } catch (error) {

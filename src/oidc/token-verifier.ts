@@ -1,7 +1,4 @@
 import { hash, randomUUID } from 'node:crypto'
-import { nextTick } from 'node:process'
-import { compactVerify, errors } from 'jose'
-import type { CryptoKey } from 'jose'
 import { assertNever, CalloutError } from '../core/errors.ts'
 import type { TokenFacts } from '../core/identity.ts'
 import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
@@ -26,6 +23,7 @@ import { checkOpaqueToken, looksSigned } from './opaque-token.ts'
 import { describeValue, refuse } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { chooseEntry } from './rule-sets.ts'
+import type { VerificationKey } from './signature-algorithm.ts'
 import { readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 import { issuerNames } from './tenant.ts'
@@ -116,16 +114,15 @@ export function createTokenVerifier(options: TokenVerifierOptions): OidcTokenVer
       }
       const key = await findKey(jws.header, { ...issuer, keySet }, deadlineMs).catch(explainUnavailable)
       if ('reason' in key) return refused(key, jws.facts, issuer.entries[0].id)
-      const signature = verifySignature(token, key)
-      // Whoever wants to see the checks sees them one after the other.
-      const judged = passed === undefined ? await judgeMeanwhile(jws, issuer.entries, { clock, connection }) : undefined
-      const unsigned = await signature
-      if (unsigned) return refused(unsigned, jws.facts, issuer.entries[0].id)
+      if (!(await key.verifies(...signatureOf(token)))) {
+        const forged = refuse('signature_invalid', 'the signature does not verify')
+        return refused(forged, jws.facts, issuer.entries[0].id)
+      }
       passed?.(
         'signature',
         `${describeValue(readMember(jws.header, 'alg'))}, "kid" ${describeValue(readMember(jws.header, 'kid'))}`,
       )
-      return judged === undefined ? judge(jws, issuer.entries, { clock, connection, passed }) : judged()
+      return judge(jws, issuer.entries, { clock, connection, passed })
     },
     async start() {
       await Promise.all([...keySets, ...introspectors].map((part) => part.start()))
@@ -210,29 +207,6 @@ function judge(
 }
 
 /**
- * Judges claims while another thread verifies their signature. The verdict is handed out as a function, to be called only
- * when the signature holds: until then it says nothing, and neither does a bug that forged claims found.
- */
-async function judgeMeanwhile(
-  jws: ProvedClaims,
-  entries: readonly IssuerOptions[],
-  judging: Judging,
-): Promise<() => Verification> {
-  // jose hands the work to the other thread after some microtasks, this comes after these.
-  await new Promise<void>((resolve) => {
-    nextTick(resolve)
-  })
-  try {
-    const verdict = judge(jws, entries, judging)
-    return () => verdict
-  } catch (bug) {
-    return () => {
-      throw bug
-    }
-  }
-}
-
-/**
  * The issuer that is asked about a token which names none and can be checked with no key; undefined for every other token.
  * It is the one whose prefix fits, or the one without a prefix, and never a second one.
  */
@@ -280,17 +254,12 @@ function chooseIssuer(claims: JsonObject, byIssuer: ReadonlyMap<string, TrustedI
   return byIssuer.get(name) ?? refuse('issuer_unknown', describeIssuerName(claims))
 }
 
-interface SignatureKey {
-  readonly key: CryptoKey
-  readonly algorithm: string
-}
-
 /** Everything that the header decides: which key has to have signed the token, and how. */
 async function findKey(
   header: JsonObject,
   { entries, keySet }: TrustedIssuer & { readonly keySet: KeySet },
   deadlineMs: DeadlineMs,
-): Promise<SignatureKey | Refusal> {
+): Promise<VerificationKey | Refusal> {
   const tokenTypes = entries.flatMap((entry) => entry.tokenTypes)
   const typeRefusal = checkTokenType(readMember(header, 'typ'), tokenTypes)
   if (typeRefusal) return typeRefusal
@@ -302,7 +271,7 @@ async function findKey(
   const match = await keySet.find(typeof keyId === 'string' ? keyId : undefined, algorithm, deadlineMs)
   switch (match.kind) {
     case 'found':
-      return { key: match.key, algorithm }
+      return match.key
     case 'absent':
       return refuse('key_not_found', `no ${algorithm} key fits "kid" ${describeValue(keyId)}`)
     case 'ambiguous':
@@ -323,29 +292,10 @@ function explainUnavailable(error: unknown): Refusal {
   throw error
 }
 
-/** Never rejects. */
-async function verifySignature(token: string, { key, algorithm }: SignatureKey): Promise<Refusal | undefined> {
-  try {
-    await compactVerify(token, key, { algorithms: [algorithm] })
-    return undefined
-  } catch (error) {
-    return explainJoseFailure(error)
-  }
-}
-
-/**
- * jose throws its own errors for what is wrong with a token, and `TypeError` or `DOMException` for what is wrong with a
- * key: length, curve, usage.
- */
-function explainJoseFailure(error: unknown): Refusal {
-  if (error instanceof errors.JWSSignatureVerificationFailed) {
-    return refuse('signature_invalid', 'the signature does not verify')
-  }
-  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
-    return refuse('algorithm_not_allowed', `jose refuses the algorithm (${error.code})`)
-  }
-  if (error instanceof errors.JOSEError) return refuse('token_malformed', `jose refuses the token (${error.code})`)
-  return refuse('key_invalid', `jose refuses the key (${error instanceof Error ? error.name : 'unknown error'})`)
+/** What was signed (RFC 7515 §5.1, JWS Signing Input) and the signature, of a token whose form was checked. */
+function signatureOf(token: string): [signed: Buffer, signature: Buffer] {
+  const dot = token.lastIndexOf('.')
+  return [Buffer.from(token.slice(0, dot), 'latin1'), Buffer.from(token.slice(dot + 1), 'base64url')]
 }
 
 function refused({ reason, detail }: Refusal, token: TokenFacts, issuerId?: string): Verification {

@@ -1,8 +1,8 @@
-import { importJWK } from 'jose'
-import type { CryptoKey, JWK } from 'jose'
+import { createPublicKey } from 'node:crypto'
 import { decodeBase64url } from './compact-jws.ts'
 import { isRocaModulus } from './roca.ts'
-import { algorithmFitsKey, isSameAlgorithm } from './signature-algorithm.ts'
+import { algorithmFitsKey, createVerificationKey, isSameAlgorithm } from './signature-algorithm.ts'
+import type { VerificationKey } from './signature-algorithm.ts'
 import { isJsonObject, readMember } from './strict-json.ts'
 import type { JsonObject } from './strict-json.ts'
 
@@ -11,7 +11,7 @@ export interface WebKey {
   readonly keyId: string | undefined
   /** Names of the one algorithm that it verifies; empty when it was refused, or is for none that the entry allows. */
   readonly algorithms: readonly string[]
-  readonly key?: CryptoKey
+  readonly key?: VerificationKey
   /** Why no signature of this key can be trusted. */
   readonly refused?: string
 }
@@ -49,18 +49,14 @@ const SIGNATURE_USES: ReadonlySet<unknown> = new Set([undefined, 'sig', 'jwt-svi
  * Throws when the set as a whole is of no use: wrong shape, too many keys, no usable key.
  * `x5c` and `x5t` are not looked at: the key is trusted because of where it was fetched.
  */
-export async function importWebKeys(
-  document: JsonObject,
-  algorithms: readonly string[],
-  issuer?: string,
-): Promise<readonly WebKey[]> {
+export function importWebKeys(document: JsonObject, algorithms: readonly string[], issuer?: string): readonly WebKey[] {
   const entries = readMember(document, 'keys')
   if (!Array.isArray(entries)) throw new Error('the key set has no "keys" array')
   if (entries.length > KEYS_MAX) throw new Error(`the key set holds ${entries.length} keys, the limit is ${KEYS_MAX}`)
   const keys: WebKey[] = []
   for (const entry of entries as unknown[]) {
     if (!isJsonObject(entry) || !isSignatureKey(entry)) continue
-    keys.push(await importWebKey(entry, algorithms, issuer))
+    keys.push(importWebKey(entry, algorithms, issuer))
   }
   if (keys.some((key) => key.key !== undefined)) return keys
   const why = keys.find((key) => key.refused !== undefined)?.refused
@@ -76,7 +72,7 @@ function isSignatureKey(entry: JsonObject): boolean {
   )
 }
 
-async function importWebKey(entry: JsonObject, allowed: readonly string[], issuer?: string): Promise<WebKey> {
+function importWebKey(entry: JsonObject, allowed: readonly string[], issuer?: string): WebKey {
   const id = readMember(entry, 'kid')
   const keyId = typeof id === 'string' ? id : undefined
   const algorithms = algorithmsOf(entry, allowed)
@@ -85,9 +81,9 @@ async function importWebKey(entry: JsonObject, allowed: readonly string[], issue
   if (refused !== undefined) return { keyId, algorithms: [], refused }
   if (algorithm === undefined) return { keyId, algorithms }
   try {
-    return { keyId, algorithms, key: await importPublicKey(entry, algorithm) }
+    return { keyId, algorithms, key: importPublicKey(entry, algorithm) }
   } catch {
-    // WebCrypto answers a bad point or encoding with a DataError that says nothing more.
+    // OpenSSL answers a bad point or encoding with an error that says nothing more.
     return { keyId, algorithms: [], refused: 'the key material does not decode to a valid public key' }
   }
 }
@@ -135,13 +131,11 @@ function findRsaFlaw(entry: JsonObject): string | undefined {
 }
 
 /** Copies only what makes the key, so that `key_ops`, `ext` and unknown members cannot change how it is imported. */
-async function importPublicKey(entry: JsonObject, algorithm: string): Promise<CryptoKey> {
+function importPublicKey(entry: JsonObject, algorithm: string): VerificationKey {
   const material: Record<string, unknown> = {}
   for (const name of ['kty', 'n', 'e', 'crv', 'x', 'y']) {
     const value = readMember(entry, name)
     if (value !== undefined) material[name] = value
   }
-  const key = await importJWK(material as JWK, algorithm)
-  if (key instanceof Uint8Array) throw new TypeError('a symmetric key passed for a public key')
-  return key
+  return createVerificationKey(algorithm, createPublicKey({ key: material, format: 'jwk' }))
 }

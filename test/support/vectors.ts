@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { compactVerify } from 'jose'
 import { decodeBase64url, parseCompactJws } from '../../src/oidc/compact-jws.ts'
 import { KeySet } from '../../src/oidc/key-set.ts'
 import { importWebKeys } from '../../src/oidc/web-key.ts'
@@ -56,8 +55,8 @@ export const ALL_ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 E
 
 /**
  * The way of a signature through the verifier, for messages that hold no claims: the check of the form (with empty claims
- * in place of the payload, whose spelling is checked apart), the import of the keys, the choice of one, and jose with the
- * options of the verifier. 'accepted', or the first refusal.
+ * in place of the payload, whose spelling is checked apart), the import of the keys, the choice of one, and the
+ * signature. 'accepted', or the first refusal.
  */
 export async function signatureVerdict(
   jwks: readonly Jwk[],
@@ -72,18 +71,15 @@ export async function signatureVerdict(
   if (typeof alg !== 'string' || !algorithms.includes(alg)) return 'algorithm_not_allowed'
   await using keySet = new KeySet({
     issuerId: 'vectors',
-    source: { refresh: anIssuer().refresh, load: () => importWebKeys({ keys: jwks }, algorithms) },
+    source: { refresh: anIssuer().refresh, load: async () => importWebKeys({ keys: jwks }, algorithms) },
     clock: new ManualClock(),
     events: new RecordedEvents(),
   })
   const match = await keySet.find(kid as string | undefined, alg, 1000).catch(() => undefined)
   if (match?.kind !== 'found') return match?.kind ?? 'no usable key'
-  try {
-    await compactVerify(token, match.key, { algorithms: [alg] })
-    return 'accepted'
-  } catch {
-    return 'signature_invalid'
-  }
+  const dot = token.lastIndexOf('.')
+  const [signed, signature] = [Buffer.from(token.slice(0, dot)), Buffer.from(token.slice(dot + 1), 'base64url')]
+  return (await match.key.verifies(signed, signature)) ? 'accepted' : 'signature_invalid'
 }
 
 /** The whole verifier, whose issuer publishes the keys: what it says about any text at all. */

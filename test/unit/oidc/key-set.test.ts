@@ -14,9 +14,9 @@ const { refresh: REFRESH } = anIssuer()
 let first: readonly WebKey[]
 let second: readonly WebKey[]
 
-before(async () => {
-  first = await importWebKeys({ keys: [createSigner('ES256', 'first').publicJwk] }, ['ES256'])
-  second = await importWebKeys({ keys: [createSigner('ES256', 'second').publicJwk] }, ['ES256'])
+before(() => {
+  first = importWebKeys({ keys: [createSigner('ES256', 'first').publicJwk] }, ['ES256'])
+  second = importWebKeys({ keys: [createSigner('ES256', 'second').publicJwk] }, ['ES256'])
 })
 
 /** A key set over a source that answers what the test says: keys, an error, or nothing for now. */
@@ -96,7 +96,7 @@ suite('a key set', () => {
 
   test('says that the key of a token was refused', async () => {
     const jwks = { keys: [createSigner('ES256', 'good').publicJwk, forgeWithExponentOne().jwk] }
-    const keys = await importWebKeys(jwks, ['ES256', 'RS256'])
+    const keys = importWebKeys(jwks, ['ES256', 'RS256'])
     const { keySet, clock } = harness(() => keys)
     const match = await keySet.find('key-1', 'RS256', clock.monotonicMs() + 600)
     assert.deepEqual(match, { kind: 'refused', why: 'the RSA exponent is not 65537' })

@@ -93,17 +93,17 @@ suite('The examples of RFC 7520 and RFC 8037', () => {
   })
 
   for (const file of PUBLIC_KEYS) {
-    test(`are a usable public key: ${file}`, async () => {
+    test(`are a usable public key: ${file}`, () => {
       const keys = [readVectors(`rfc7520/${file}`)]
-      const [key] = await importWebKeys({ keys }, ['RS256', 'ES512'])
+      const [key] = importWebKeys({ keys }, ['RS256', 'ES512'])
       assert.equal(key?.algorithms.length, 1)
     })
   }
 
   for (const [file, what] of NO_PUBLIC_KEYS) {
-    test(`are ${what} and never used: ${file}`, async () => {
+    test(`are ${what} and never used: ${file}`, () => {
       const keys = [readVectors(`rfc7520/${file}`)]
-      await assert.rejects(importWebKeys({ keys }, ['RS256', 'ES512']), /no usable signature key/)
+      assert.throws(() => importWebKeys({ keys }, ['RS256', 'ES512']), /no usable signature key/)
     })
   }
 

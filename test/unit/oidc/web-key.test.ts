@@ -10,57 +10,58 @@ const RSA = createSigner('RS256', 'rsa').publicJwk
 const RSA_WITHOUT_ALG = { ...RSA, alg: undefined }
 const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
-async function refusalOf(jwk: unknown): Promise<string | undefined> {
-  const keys = await importWebKeys({ keys: [GOOD, jwk] }, ALGORITHMS)
+function refusalOf(jwk: unknown): string | undefined {
+  const keys = importWebKeys({ keys: [GOOD, jwk] }, ALGORITHMS)
   assert.equal(keys.length, 2)
   assert.deepEqual([keys[1]?.algorithms, keys[1]?.key], [[], undefined])
   return keys[1]?.refused
 }
 
 suite('importWebKeys', () => {
-  test('imports a key for its algorithm', async () => {
-    const [key] = await importWebKeys({ keys: [GOOD] }, ALGORITHMS)
-    assert.deepEqual([key?.keyId, key?.algorithms, key?.key?.type], ['good', ['ES256'], 'public'])
+  test('imports a key for its algorithm', () => {
+    const [key] = importWebKeys({ keys: [GOOD] }, ALGORITHMS)
+    assert.deepEqual([key?.keyId, key?.algorithms, key?.refused], ['good', ['ES256'], undefined])
+    assert.ok(key?.key)
   })
 
-  test('imports a key without "alg" for the only allowed algorithm that fits', async () => {
-    const [key] = await importWebKeys({ keys: [RSA_WITHOUT_ALG] }, ['PS256', 'ES256'])
+  test('imports a key without "alg" for the only allowed algorithm that fits', () => {
+    const [key] = importWebKeys({ keys: [RSA_WITHOUT_ALG] }, ['PS256', 'ES256'])
     assert.deepEqual(key?.algorithms, ['PS256'])
   })
 
-  test('does not guess the algorithm of a key without "alg" when several fit', async () => {
-    const [key] = await importWebKeys({ keys: [RSA_WITHOUT_ALG, GOOD] }, ['RS256', 'PS256', 'ES256'])
+  test('does not guess the algorithm of a key without "alg" when several fit', () => {
+    const [key] = importWebKeys({ keys: [RSA_WITHOUT_ALG, GOOD] }, ['RS256', 'PS256', 'ES256'])
     const why = 'the key names no "alg" and fits several that are allowed (RS256, PS256): allow one of them'
     assert.deepEqual([key?.algorithms, key?.refused], [[], why])
   })
 
-  test('imports a key for its own algorithm only, whatever else it could verify', async () => {
-    const [key] = await importWebKeys({ keys: [RSA] }, ['RS256', 'RS512', 'PS256'])
+  test('imports a key for its own algorithm only, whatever else it could verify', () => {
+    const [key] = importWebKeys({ keys: [RSA] }, ['RS256', 'RS512', 'PS256'])
     assert.deepEqual(key?.algorithms, ['RS256'])
   })
 
-  test('imports no key whose algorithm is not allowed', async () => {
-    const [key] = await importWebKeys({ keys: [RSA, GOOD] }, ['PS256', 'ES256'])
+  test('imports no key whose algorithm is not allowed', () => {
+    const [key] = importWebKeys({ keys: [RSA, GOOD] }, ['PS256', 'ES256'])
     assert.deepEqual([key?.algorithms, key?.refused], [[], undefined])
   })
 
-  test('imports no key whose algorithm needs another curve', async () => {
-    const [key] = await importWebKeys({ keys: [{ ...GOOD, alg: 'ES384' }, RSA] }, ['RS256', 'ES256', 'ES384'])
+  test('imports no key whose algorithm needs another curve', () => {
+    const [key] = importWebKeys({ keys: [{ ...GOOD, alg: 'ES384' }, RSA] }, ['RS256', 'ES256', 'ES384'])
     assert.deepEqual(key?.algorithms, [])
   })
 
-  test('imports a key with "key_ops", "ext" and unknown members as if they were not there', async () => {
+  test('imports a key with "key_ops", "ext" and unknown members as if they were not there', () => {
     const jwk = { ...GOOD, key_ops: ['sign', 'verify'], ext: 'yes', x5c: [7], extra: {} }
-    const [key] = await importWebKeys({ keys: [jwk] }, ALGORITHMS)
+    const [key] = importWebKeys({ keys: [jwk] }, ALGORITHMS)
     assert.equal(key?.algorithms.length, 1)
   })
 
-  test('imports a key for JWT-SVIDs from a SPIFFE bundle, and none that is for X.509-SVIDs', async () => {
+  test('imports a key for JWT-SVIDs from a SPIFFE bundle, and none that is for X.509-SVIDs', () => {
     const keys = [
       { ...GOOD, use: 'x509-svid', kid: 'x509' },
       { ...GOOD, use: 'jwt-svid', kid: 'jwt' },
     ]
-    const imported = await importWebKeys({ keys, spiffe_sequence: 7, spiffe_refresh_hint: 300 }, ALGORITHMS)
+    const imported = importWebKeys({ keys, spiffe_sequence: 7, spiffe_refresh_hint: 300 }, ALGORITHMS)
     assert.deepEqual(
       imported.map(({ keyId }) => keyId),
       ['jwt'],
@@ -68,9 +69,9 @@ suite('importWebKeys', () => {
   })
 
   for (const alg of ['EdDSA', 'Ed25519', undefined]) {
-    test(`imports an Ed25519 key with "alg" ${alg} under both names of its algorithm`, async () => {
+    test(`imports an Ed25519 key with "alg" ${alg} under both names of its algorithm`, () => {
       const jwk = { ...createSigner('EdDSA').publicJwk, alg }
-      const [key] = await importWebKeys({ keys: [jwk] }, ['EdDSA', 'Ed25519'])
+      const [key] = importWebKeys({ keys: [jwk] }, ['EdDSA', 'Ed25519'])
       assert.deepEqual(key?.algorithms, ['EdDSA', 'Ed25519'])
     })
   }
@@ -80,12 +81,8 @@ suite('importWebKeys', () => {
     ['of any tenant', 'https://login.example/{tenantid}/v2.0'],
     ['that is absent', undefined],
   ] as const) {
-    test(`imports a key with an issuer ${what}`, async () => {
-      const keys = await importWebKeys(
-        { keys: [{ ...GOOD, issuer }] },
-        ALGORITHMS,
-        'https://login.example/tenant-1/v2.0',
-      )
+    test(`imports a key with an issuer ${what}`, () => {
+      const keys = importWebKeys({ keys: [{ ...GOOD, issuer }] }, ALGORITHMS, 'https://login.example/tenant-1/v2.0')
       assert.equal(keys[0]?.refused, undefined)
     })
   }
@@ -94,9 +91,9 @@ suite('importWebKeys', () => {
     ['one tenant', 'https://login.example/tenant-1/v2.0'],
     ['all tenants', 'https://login.example/{tenantid}/v2.0'],
   ] as const) {
-    test(`refuses a key of another tenant for an issuer of ${what}`, async () => {
+    test(`refuses a key of another tenant for an issuer of ${what}`, () => {
       const keys = [{ ...GOOD, issuer: 'https://login.example/tenant-2/v2.0' }, RSA]
-      const [key] = await importWebKeys({ keys }, ALGORITHMS, ours)
+      const [key] = importWebKeys({ keys }, ALGORITHMS, ours)
       assert.equal(key?.refused, 'the key is for another issuer')
     })
   }
@@ -110,8 +107,8 @@ suite('importWebKeys', () => {
     ['a key of an unknown type', { kty: 'AKP', alg: 'ML-DSA-44', pub: 'AA' }],
     ['a key without a type', { kid: 'x' }],
   ] as const) {
-    test(`passes over ${what}`, async () => {
-      const keys = await importWebKeys({ keys: [entry, GOOD] }, ALGORITHMS)
+    test(`passes over ${what}`, () => {
+      const keys = importWebKeys({ keys: [entry, GOOD] }, ALGORITHMS)
       assert.deepEqual(
         keys.map((key) => key.keyId),
         ['good'],
@@ -127,7 +124,7 @@ suite('importWebKeys', () => {
     ['a long key id', { ...GOOD, kid: 'x'.repeat(257) }, 'the key id is no short text'],
   ] as const) {
     test(`refuses ${what} and keeps the others`, async () => {
-      assert.equal(await refusalOf(jwk), why)
+      assert.equal(refusalOf(jwk), why)
     })
   }
 
@@ -146,13 +143,13 @@ suite('importWebKeys', () => {
       'the key set holds 101 keys, the limit is 100',
     ],
   ] as const) {
-    test(`throws on a set ${what}`, async () => {
-      await assert.rejects(importWebKeys(document, ALGORITHMS), { message })
+    test(`throws on a set ${what}`, () => {
+      assert.throws(() => importWebKeys(document, ALGORITHMS), { message })
     })
   }
 
-  test('throws on a set whose keys are for other algorithms', async () => {
-    await assert.rejects(importWebKeys({ keys: [GOOD] }, ['RS256']), {
+  test('throws on a set whose keys are for other algorithms', () => {
+    assert.throws(() => importWebKeys({ keys: [GOOD] }, ['RS256']), {
       message: 'the key set holds no usable signature key',
     })
   })
