@@ -51,6 +51,12 @@ export interface ClientEvents {
 const RECONNECT_WAIT_MS = 2000
 
 /**
+ * Before a TLS handshake, as if the server were that far away: one that turns the client away does it meanwhile, and neither has
+ * made keys for nothing.
+ */
+const NETWORK_DELAY_MS = 5
+
+/**
  * A client with the timers and rules of nats.js 3.4 on a bare socket: thousands of
  * the library's own in one program need more of the machine than the servers under test.
  *
@@ -141,13 +147,13 @@ export class BareClient {
       socket.off('data', info)
       if (chunk.includes('-ERR')) socket.destroy()
       else if (this.#secureContext === undefined) talk(socket)
-      else {
-        const secured = connectTls({ socket, secureContext: this.#secureContext, servername: 'localhost' }, () =>
-          talk(secured),
-        )
-        secured.on('error', () => {})
-        secured.on('close', () => socket.destroy())
-      }
+      else setTimeout(secure, NETWORK_DELAY_MS, this.#secureContext)
+    }
+    const secure = (secureContext: SecureContext): void => {
+      if (state !== 'dialling' || socket.destroyed) return
+      const secured = connectTls({ socket, secureContext, servername: 'localhost' }, () => talk(secured))
+      secured.on('error', () => {})
+      secured.on('close', () => socket.destroy())
     }
     socket.on('data', info)
     socket.on('close', () => {
