@@ -31,6 +31,14 @@ const RSA_MODULUS_BYTES_MAX = RSA_BITS_MAX / 8 + 1
 /** 65537. With e = 1 anybody can sign; other exponents are in no real key set. */
 const RSA_EXPONENT = 'AQAB'
 
+/** The size of a coordinate (RFC 7518 §6.2.1.2, RFC 8037 §2), by `crv`; the key has both or, in a twisted Edwards curve, one. */
+const CURVES: ReadonlyMap<unknown, { readonly coordinates: readonly string[]; readonly bytes: number }> = new Map([
+  ['P-256', { coordinates: ['x', 'y'], bytes: 32 }],
+  ['P-384', { coordinates: ['x', 'y'], bytes: 48 }],
+  ['P-521', { coordinates: ['x', 'y'], bytes: 66 }],
+  ['Ed25519', { coordinates: ['x'], bytes: 32 }],
+])
+
 /** What Microsoft Entra writes into the `issuer` of a key that signs for every tenant. */
 const ANY_TENANT = '{tenantid}'
 
@@ -115,7 +123,17 @@ function findFlaw(entry: JsonObject): string | undefined {
     return 'the key id is no short text'
   if (readMember(entry, 'kty') === 'oct') return 'the key is symmetric'
   if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(entry, name))) return 'the issuer published the private key'
-  return readMember(entry, 'kty') === 'RSA' ? findRsaFlaw(entry) : undefined
+  return readMember(entry, 'kty') === 'RSA' ? findRsaFlaw(entry) : findPointFlaw(entry)
+}
+
+/** OpenSSL reads other alphabets, padding and leading zeros; that the point is on its curve it checks itself. */
+function findPointFlaw(entry: JsonObject): string | undefined {
+  const curve = CURVES.get(readMember(entry, 'crv'))
+  const isWritten = curve?.coordinates.every((name) => {
+    const encoded = readMember(entry, name)
+    return typeof encoded === 'string' && decodeBase64url(encoded)?.length === curve.bytes
+  })
+  return isWritten === false ? 'a coordinate of the key is not base64url of the size of its curve' : undefined
 }
 
 function findRsaFlaw(entry: JsonObject): string | undefined {

@@ -8,7 +8,15 @@ import { createSigner, forgeWithExponentOne } from '../../support/oidc.ts'
 const GOOD = createSigner('ES256', 'good').publicJwk
 const RSA = createSigner('RS256', 'rsa').publicJwk
 const RSA_WITHOUT_ALG = { ...RSA, alg: undefined }
+const ED25519 = createSigner('EdDSA', 'edwards').publicJwk
 const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+
+const NO_COORDINATE = 'a coordinate of the key is not base64url of the size of its curve'
+
+const X = String(GOOD['x'])
+const EDWARDS_X = String(ED25519['x'])
+const zeroBefore = (coordinate: string): string =>
+  Buffer.from([0, ...Buffer.from(coordinate, 'base64url')]).toString('base64url')
 
 function refusalOf(jwk: unknown): string | undefined {
   const keys = importWebKeys({ keys: [GOOD, jwk] }, ALGORITHMS)
@@ -119,7 +127,14 @@ suite('importWebKeys', () => {
   for (const [what, jwk, why] of [
     ['an RSA key with padded e', { ...RSA, e: 'AAEAAQ' }, 'the RSA exponent is not 65537'],
     ['an RSA key without a modulus', { ...RSA, n: undefined }, 'the RSA modulus is not base64url'],
-    ['a coordinate that is a number', { ...GOOD, y: 7 }, 'the key material does not decode to a valid public key'],
+    ['a coordinate that is a number', { ...GOOD, y: 7 }, NO_COORDINATE],
+    ['a point without y', { ...GOOD, y: undefined }, NO_COORDINATE],
+    ['a padded coordinate', { ...GOOD, x: `${X}=` }, NO_COORDINATE],
+    ['a coordinate with a blank', { ...GOOD, x: ` ${X}` }, NO_COORDINATE],
+    ['a coordinate in the alphabet of base64', { ...GOOD, x: '+'.repeat(43) }, NO_COORDINATE],
+    ['a coordinate with a zero before it', { ...GOOD, x: zeroBefore(X) }, NO_COORDINATE],
+    ['a padded Ed25519 key', { ...ED25519, x: `${EDWARDS_X}=` }, NO_COORDINATE],
+    ['an Ed25519 key of 31 bytes', { ...ED25519, x: EDWARDS_X.slice(0, 42) }, NO_COORDINATE],
     ['a key id that is a number', { ...GOOD, kid: 7 }, 'the key id is no short text'],
     ['a long key id', { ...GOOD, kid: 'x'.repeat(257) }, 'the key id is no short text'],
   ] as const) {

@@ -30,13 +30,17 @@ function rocaJwk(): Jwk {
   return { ...group?.public, kid: 'hostile', alg: 'RS256', use: 'sig' }
 }
 
+const zeros = (bytes: number): string => encode(Buffer.alloc(bytes))
 const allOnes = (bytes: number): string => encode(Buffer.alloc(bytes, 0xff))
 
 suite('a weak or broken key of an issuer verifies nothing, and the answer says why:', () => {
   const noPoint = 'the key material does not decode to a valid public key'
+  const noCoordinate = 'a coordinate of the key is not base64url of the size of its curve'
   for (const [what, signer, jwk, why] of [
     ['a point off the curve', EC, { ...EC.publicJwk, y: EC.publicJwk['x'] }, noPoint],
-    ['a point of another curve', EC, { ...P384.publicJwk, crv: 'P-256', alg: 'ES256' }, noPoint],
+    ['the point at infinity', EC, { ...EC.publicJwk, x: zeros(32), y: zeros(32) }, noPoint],
+    ['a point of another curve', EC, { ...P384.publicJwk, crv: 'P-256', alg: 'ES256' }, noCoordinate],
+    ['a point whose coordinates are a megabyte long', EC, { ...EC.publicJwk, x: zeros(1 << 20) }, noCoordinate],
     ['RSA of 1024 bits', createRsaSigner(1024, 'hostile'), undefined, 'the RSA modulus has 1024 bits'],
     ['RSA of 2040 bits', createRsaSigner(2040, 'hostile'), undefined, 'the RSA modulus has 2040 bits'],
     ['RSA of 8200 bits', RSA, { ...RSA.publicJwk, n: allOnes(1025) }, 'the RSA modulus has 8200 bits'],
