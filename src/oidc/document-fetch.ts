@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { request as requestHttp } from 'node:http'
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { ClientRequest } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { Readable } from 'node:stream'
+import { answerTo, readBounded } from './http-answer.ts'
 import { connectThroughProxy } from './http-tunnel.ts'
 
 export interface FetchLimits {
@@ -57,25 +57,4 @@ async function openRequest(url: URL, { signal, ca, bearerToken, proxy }: FetchRu
   if (proxy === undefined) return requestHttps(url, { ...options, agent: false, ...(ca === undefined ? {} : { ca }) })
   const socket = await connectThroughProxy(url, proxy, signal, ca)
   return requestHttps(url, { ...options, createConnection: () => socket })
-}
-
-function answerTo(request: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request.once('response', resolve)
-    request.on('error', reject)
-    request.end()
-  })
-}
-
-/** Reads a body whole; throws as soon as it is larger than `maxBytes`. */
-export async function readBounded(body: Readable, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  // Leaving the loop destroys the stream, and with it the connection.
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength
-    if (size > maxBytes) throw new Error(`the document is larger than ${maxBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, size)
 }

@@ -1,8 +1,8 @@
 import { Agent as HttpAgent, request as requestHttp } from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
-import { readBounded } from './document-fetch.ts'
 import type { FetchRules } from './document-fetch.ts'
+import { answerTo, readBounded } from './http-answer.ts'
 import { connectThroughProxy } from './http-tunnel.ts'
 
 export interface FormPost {
@@ -64,7 +64,7 @@ export function createFormClient(connectionsMax: number): FormClient {
   return {
     async post(url, form, rules) {
       const content = new URLSearchParams(form.parameters).toString()
-      const response = await answerTo(() => open(url, form, Buffer.byteLength(content), rules), content)
+      const response = await answerOnKept(() => open(url, form, Buffer.byteLength(content), rules), content)
       const status = response.statusCode ?? 0
       if (status !== 200) response.destroy()
       return {
@@ -81,15 +81,11 @@ export function createFormClient(connectionsMax: number): FormClient {
 }
 
 /** A kept connection may have been closed by the other side in the meantime; then, and only then, a new one is tried. */
-async function answerTo(open: () => Promise<ClientRequest>, content: string): Promise<IncomingMessage> {
+async function answerOnKept(open: () => Promise<ClientRequest>, content: string): Promise<IncomingMessage> {
   for (;;) {
     const request = await open()
     try {
-      return await new Promise<IncomingMessage>((resolve, reject) => {
-        request.once('response', resolve)
-        request.on('error', reject)
-        request.end(content)
-      })
+      return await answerTo(request, content)
     } catch (error) {
       const wasClosed = error instanceof Error && 'code' in error && error.code === 'ECONNRESET'
       if (!request.reusedSocket || !wasClosed) throw error

@@ -7,9 +7,9 @@ import { Readable } from 'node:stream'
 
 /**
  * What a server does in place of an answer: accept and say nothing, send a byte at a time, send 200 MiB as fast as they are
- * taken, send what has no content, a web page, a redirect to `/moved`, half an answer.
+ * taken, send what has no content, a web page, a redirect to `/moved`, half an answer, change to another protocol.
  */
-export type Misbehaviour = 'hang' | 'drip' | 'huge' | 'empty' | 'page' | 'redirect' | 'truncated'
+export type Misbehaviour = 'hang' | 'drip' | 'huge' | 'empty' | 'page' | 'redirect' | 'truncated' | 'upgrade'
 
 export interface LoopbackServer extends AsyncDisposable {
   readonly origin: string
@@ -59,6 +59,9 @@ export function misbehave(response: ServerResponse, mode: Misbehaviour, body: st
     case 'truncated':
       response.setHeader('content-length', body.length)
       response.write(body.slice(0, body.length / 2), () => response.destroy())
+      return
+    case 'upgrade':
+      response.socket?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
       return
     default:
       throw new TypeError(`unknown mode ${String(mode)}`)

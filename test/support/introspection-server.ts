@@ -103,6 +103,7 @@ function answer(response: ServerResponse, mode: IntrospectionMode, content: unkn
     case 'page':
     case 'redirect':
     case 'truncated':
+    case 'upgrade':
       misbehave(response, mode, body, '')
   }
 }

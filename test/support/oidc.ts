@@ -195,6 +195,7 @@ function answer(response: ServerResponse, mode: KeyServerMode, body: string): vo
     case 'page':
     case 'redirect':
     case 'truncated':
+    case 'upgrade':
       misbehave(response, mode, body, '{"keys":[]}')
   }
 }

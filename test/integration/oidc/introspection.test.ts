@@ -448,6 +448,7 @@ const FAULTS: readonly (readonly [IntrospectionMode, string])[] = [
   ['empty', 'is not JSON'],
   ['huge', 'larger than 262144 bytes'],
   ['truncated', 'aborted'],
+  ['upgrade', 'ended without an answer'],
   ['hang', 'no complete answer within 1000 ms'],
   ['drip', 'no complete answer within 1000 ms'],
 ]

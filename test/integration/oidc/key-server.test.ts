@@ -136,6 +136,7 @@ const FAULTS: readonly (readonly [KeyServerMode, string])[] = [
   ['empty', 'the key set holds no usable signature key'],
   ['huge', 'the document is larger than 262144 bytes'],
   ['truncated', 'aborted'],
+  ['upgrade', 'ended without an answer'],
   ['hang', 'no complete answer within 1000 ms'],
   ['drip', 'no complete answer within 1000 ms'],
 ]
