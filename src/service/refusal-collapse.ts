@@ -1,5 +1,6 @@
 import type { AuditEntry } from '../core/audit-entry.ts'
 import type { Deny } from '../core/decision.ts'
+import { networkOf } from '../core/network.ts'
 import type { Clock } from './ports.ts'
 
 export interface RefusalCollapseOptions {
@@ -11,7 +12,7 @@ export interface RefusalCollapseOptions {
 /** Refusals of one kind that get a row of their own in each window. */
 const OWN_ROWS = 5
 const WINDOW_MS = 10_000
-/** Some 12 MB. */
+/** Some 12 MB, 40 MB of the most hostile ones. */
 const KINDS_MAX = 4096
 
 interface Kind {
@@ -24,7 +25,7 @@ interface Kind {
 
 /**
  * Keeps a flood of refusals from filling the audit: of refusals of the same principal, or of nobody that is known, for the same reason,
- * from the same address and by the same issuer, the first ones of ten seconds have a row each, and all others share one that counts them. Never asked about an admission.
+ * from the same address (IPv6: /64) and by the same issuer, the first ones of ten seconds have a row each, and all others share one that counts them. Never asked about an admission.
  */
 export class RefusalCollapse {
   readonly #options: RefusalCollapseOptions
@@ -37,7 +38,7 @@ export class RefusalCollapse {
   /** The decision that the client is told, whose row stands for this refusal as well; undefined when it gets a row of its own. */
   absorb(entry: AuditEntry, refusal: Deny): Deny | undefined {
     const { request, issuerId = '', principal = '' } = entry
-    const kind = this.#kindOf([refusal.reason, request.client.host, issuerId, principal].join('\n'))
+    const kind = this.#kindOf([refusal.reason, networkOf(request.client.host), issuerId, principal].join('\n'))
     kind.count += 1
     if (kind.count <= OWN_ROWS) return undefined
     if (kind.collapsed === undefined) kind.collapsed = { entry, repeats: 0 }

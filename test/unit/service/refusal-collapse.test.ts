@@ -44,6 +44,13 @@ suite('a flood of refusals', () => {
     assert.deepEqual(told, ['own 1', 'own 2', 'own 3', 'own 4', 'own 5', '6', '6', '6'])
   })
 
+  test('is one flood from all addresses of an IPv6 network, which one host has', () => {
+    const { refuse } = rows()
+    const told = Array.from({ length: 8 }, (_, index) => refuse(index + 1, { host: `2001:db8::${index}` }))
+    assert.deepEqual(told.slice(4), ['own 5', '6', '6', '6'])
+    assert.equal(refuse(9, { host: '2001:db8:0:1::1' }), 'own 9')
+  })
+
   test('is written after ten seconds, with the number of those without a row', async () => {
     const { refuse, clock, written } = rows()
     for (let id = 1; id <= 8; id += 1) refuse(id)
