@@ -70,13 +70,14 @@ async function readTogether(
   deadlineMs: DeadlineMs,
 ): Promise<Answer[]> {
   const [first] = requests
-  if (first !== undefined && requests.length === 1) return [{ policy: await reader.read(first, deadlineMs) }]
   try {
+    if (first !== undefined && requests.length === 1) return [{ policy: await reader.read(first, deadlineMs) }]
     const shared = await reader.read([...new Set(requests.flat())], deadlineMs)
     const rows = indexRows(shared)
     return requests.map((keys) => ({ policy: rowsOf(keys, rows) }))
   } catch (error) {
     if (!isRefusal(error)) throw error
+    if (requests.length === 1) return [{ failure: error }]
     return Promise.all(requests.map((keys) => readAlone(reader, keys, deadlineMs)))
   }
 }
@@ -90,7 +91,7 @@ async function readAlone(reader: PolicyReader, keys: readonly string[], deadline
   }
 }
 
-function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): error is CalloutError {
   return error instanceof CalloutError && error.code === 'ERR_STORE_REFUSED'
 }
 

@@ -109,6 +109,20 @@ suite('a shared read of grants', () => {
     )
   })
 
+  test('that is one of several refuses nobody in the others', async () => {
+    const { reader } = aReader((principals) =>
+      principals.includes('user:corp:bob')
+        ? Promise.reject(new CalloutError('ERR_STORE_REFUSED', 'too many rows'))
+        : Promise.resolve(ALL),
+    )
+    const groups = Array.from({ length: 1000 }, (_, n) => `group:corp:${n}`)
+    const [alice, bob] = await Promise.allSettled([
+      reader.read(['user:corp:alice', ...groups], 1000),
+      reader.read(['user:corp:bob', ...groups.map((group) => `${group}-b`)], 1000),
+    ])
+    assert.deepEqual([alice.status, bob.status], ['fulfilled', 'rejected'])
+  })
+
   test('that the store does not answer refuses everybody, without asking once more for each', async () => {
     let reads = 0
     const { reader, events } = aReader(() => {
