@@ -1,6 +1,7 @@
 import type { Decision } from './decision.ts'
 import type { Actor, TokenFacts } from './identity.ts'
 import type { AuthorizationRequest } from './request.ts'
+import { storedText } from './stored-text.ts'
 
 /** What one row of `Decisions` says. Holds no credential: `AuditedRequest` has no field for one. */
 export interface AuditEntry {
@@ -39,20 +40,22 @@ export type AuditedRequest = Omit<AuthorizationRequest, 'credentials' | 'issuerK
 /** Shorter ones could be an ordinary word by chance, and are no secret. */
 const SECRET_CHARACTERS_MIN = 8
 
+/** Characters of what a client says of itself: as wide as the columns for it. */
+const CLIENT_TEXTS = { name: 512, lang: 128, version: 128 } as const
+
 /**
  * The request without its secrets, field by field, so that a field added later does not slip into the audit. What a client
- * says of itself is left out when it repeats its credentials there.
+ * says of itself is left out when it repeats its credentials there, and cut as in its row, since entries wait in memory.
  */
 export function auditedRequest({ userNkey, server, client, credentials }: AuthorizationRequest): AuditedRequest {
   const secrets = [credentials.authToken, credentials.password].filter(
     (secret): secret is string => secret !== undefined && secret.length >= SECRET_CHARACTERS_MIN,
   )
-  const told = { name: client.name, lang: client.lang, version: client.version }
-  const repeated = Object.entries(told).filter(([, text]) => secrets.some((secret) => text?.includes(secret) === true))
-  if (repeated.length === 0) return { userNkey, server, client }
-  return {
-    userNkey,
-    server,
-    client: { ...client, ...Object.fromEntries(repeated.map(([field]) => [field, '[redacted]'])) },
+  const told: { -readonly [Field in keyof typeof CLIENT_TEXTS]?: string } = {}
+  for (const field of ['name', 'lang', 'version'] as const) {
+    const text = client[field]
+    if (text === undefined) continue
+    told[field] = secrets.some((secret) => text.includes(secret)) ? '[redacted]' : storedText(text, CLIENT_TEXTS[field])
   }
+  return { userNkey, server, client: { ...client, ...told } }
 }

@@ -3,7 +3,7 @@ export type TokenSource = 'auth_token' | 'password'
 
 /**
  * A genuine authorization request, as we use it: opened, verified and mapped from the wire by `nats/`.
- * Every string that the client chose is attacker text; lengths are capped by the adapter, nothing is repaired.
+ * Every string that the client chose is attacker text, as long as nats-server takes it (`max_control_line`); nothing is repaired.
  * Source of the fields: nats-server `server/auth_callout.go`, nats-io/jwt `v2/authorization_claims.go`.
  */
 export interface AuthorizationRequest {

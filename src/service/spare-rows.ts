@@ -14,7 +14,7 @@ export interface SpareRowsOptions {
   readonly clock: Clock
 }
 
-/** Some 8 MB of entries; what an overload leaves beyond is counted as lost. */
+/** Some 8 MB of entries, 40 MB of the most hostile ones; what an overload leaves beyond is counted as lost. */
 const WAITING_MAX = 4096
 /** While others are busy one commit goes in so long: two hundred rows a second, a tenth of what an emulator writes. */
 const BUSY_PAUSE_MS = 500

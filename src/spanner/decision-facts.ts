@@ -5,7 +5,7 @@ import { decodeRecordedDecision, RECORDED_DECISION_COLUMNS } from './decision-in
 import { misshapen, objectOf, parseRecorded } from './recorded-json.ts'
 import { DECISIONS } from './schema.ts'
 import type { DecisionColumn } from './schema.ts'
-import { isCutText } from './stored-text.ts'
+import { isCutText } from '../core/stored-text.ts'
 import { RowReader } from './values.ts'
 import type { Row } from './values.ts'
 

@@ -7,7 +7,7 @@ import { grantSetId } from './grant-sets.ts'
 import type { DecisionColumn } from './schema.ts'
 import { DECISION_COLUMNS } from './schema.ts'
 import { sha256 } from './sha256.ts'
-import { storedText, storedTexts } from './stored-text.ts'
+import { storedText, storedTexts } from '../core/stored-text.ts'
 import {
   booleanValue,
   COMMIT_TIMESTAMP,

@@ -28,6 +28,19 @@ suite('the audited request', () => {
     )
   })
 
+  test('keeps no more of what a client says of itself than its row does, and counts the rest', () => {
+    const client = { ...CLIENT, name: 'n'.repeat(60_000), lang: 'l'.repeat(129), version: 'v'.repeat(128) }
+    const { name, lang, version } = auditedRequest(aRequest({ client })).client
+    assert.equal(name, `${'n'.repeat(488)}…(+59512 characters)`)
+    assert.equal(lang, `${'l'.repeat(104)}…(+25 characters)`)
+    assert.equal(version, client.version)
+  })
+
+  test('looks for credentials in all that a client says, also in what is cut', () => {
+    const client = { ...CLIENT, name: `${'n'.repeat(500)}${TOKEN}` }
+    assert.equal(auditedRequest(aRequest({ client, credentials: { authToken: TOKEN } })).client.name, '[redacted]')
+  })
+
   test('keeps everything else as the client said it', () => {
     const client = { ...CLIENT, name: 'orders' }
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { storedText, storedTexts } from '../../../src/spanner/stored-text.ts'
+import { storedText, storedTexts } from '../../../src/core/stored-text.ts'
 
 test('a plain text of any language is kept as it is', () => {
   for (const text of ['', 'José 東京', '😀', 'a\\b', '{"a":"b"}']) assert.equal(storedText(text, 64), text)

@@ -13,7 +13,8 @@ export function storedText(text: string, max: number): string {
   HARMFUL.lastIndex = 0
   if (escaped.length <= max) return escaped
   const kept = withoutHalfPair(escaped.slice(0, max - MARK_CHARACTERS))
-  return `${kept}…(+${escaped.length - kept.length} characters)`
+  // Through bytes, as a slice keeps the whole text in memory.
+  return new TextDecoder().decode(new TextEncoder().encode(`${kept}…(+${escaped.length - kept.length} characters)`))
 }
 
 /** `storedText` of each, of at most `countMax` of them; the last one tells how many are left out. */
