@@ -99,6 +99,11 @@ suite('checkClaims refuses', () => {
       someClaims({ iat: NOW_SECONDS + 10, exp: NOW_SECONDS + 5 }),
       `claim_invalid: "exp" is ${NOW_SECONDS + 5}, not after "iat" ${NOW_SECONDS + 10}`,
     ],
+    [
+      'an expiry at the issue',
+      someClaims({ iat: NOW_SECONDS, exp: NOW_SECONDS }),
+      `claim_invalid: "exp" is ${NOW_SECONDS}, not after "iat" ${NOW_SECONDS}`,
+    ],
     ['no aud in the list', someClaims({ aud: [] }), 'audience_mismatch: "aud" is an array of 0'],
     [
       'our aud beside a number',

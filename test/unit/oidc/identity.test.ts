@@ -189,9 +189,18 @@ suite('the client id', () => {
     assert.equal(refusal({ client_id: null, azp: 'b' }), 'claim_invalid: "client_id" is null, not a string')
   })
 
+  test('is refused when something on the way to it is no object, and not taken from a later claim', () => {
+    const rules = { clientId: [['app', 'id'], ['azp']] }
+    assert.equal(refusal({ app: 'x', azp: 'b' }, rules), 'claim_invalid: "app/id" is null, not a string')
+  })
+
   test('is refused with hidden characters', () => {
     assert.equal(refusal({ azp: 'a\u200b' }), `identity_invalid: "azp" ${UNSAFE}`)
   })
+})
+
+test('whoever acts for the subject and cannot be read is refused with it', () => {
+  assert.equal(refusal({ act: {} }), 'claim_missing: "act" names nobody')
 })
 
 suite('the groups', () => {
@@ -201,6 +210,10 @@ suite('the groups', () => {
 
   test('may be a single string, which is not split', () => {
     assert.deepEqual(map({ groups: 'a b,c' }).groups, ['a b,c'])
+  })
+
+  test('are refused as an empty text, which is no list', () => {
+    assert.match(refusal({ groups: '' }), /^identity_invalid: "groups" holds a group that is empty/)
   })
 
   test('are none when the claim is absent', () => {

@@ -119,6 +119,7 @@ suite('assertIssuerOptions', () => {
           'the separator of subject join must be one character',
         ] as const,
     ),
+    ['groups of none', { identity: { ...identity, groups: { path: ['g'], max: 0 } } }, 'must be from 1 to 500'],
     ['groups without bound', { identity: { ...identity, groups: { path: ['g'], max: 501 } } }, 'must be from 1 to 500'],
     [
       'groups split between all letters',

@@ -90,6 +90,10 @@ suite('a match rule does not hold', () => {
     assert.equal(matches({}, { path: ['__proto__'], present: true }), false)
   })
 
+  test('for presence when a member on the way is no object', () => {
+    assert.equal(matches({ a: 'x' }, { path: ['a', 'b'], present: true }), false)
+  })
+
   for (const absence of [{ absent: true }, { noneOf: ['admin'] }] as const) {
     test(`for ${Object.keys(absence).join()} when a member on the way is no object`, () => {
       assert.equal(matches({ a: 'x' }, { path: ['a', 'b'], ...absence }), false)

@@ -114,6 +114,10 @@ suite('entries of one issuer', () => {
     assert.deepEqual(ruleSetProblems([USERS, other]), [])
   })
 
+  test('are fine when only the later one takes every party', () => {
+    assert.deepEqual(ruleSetProblems([anIssuer({ authorizedParties: ['a'] }), anIssuer({ id: 'b' })]), [])
+  })
+
   const unreachable: [what: string, earlier: Partial<IssuerOptions>, later: Partial<IssuerOptions>][] = [
     ['nothing tells them apart', {}, {}],
     ['the earlier one has no match', {}, { match: [{ path: ['a'], equals: 'x' }] }],

@@ -94,6 +94,11 @@ suite('an issuer with tenants', () => {
       'tenants need a subject that joins tid',
     ],
     [
+      'subjects of which the tenant is one that may be taken in place of another',
+      [manyTenants({ identity: { ...identity, subject: { firstOf: [['oid'], ['tid']] } } })],
+      'tenants need a subject that joins tid',
+    ],
+    [
       'the same tenant once more alone',
       [manyTenants(), anIssuer({ issuer: issuerOf(A) })],
       'issuers entra and corp have one issuer, once as a tenant of many and once alone',

@@ -58,6 +58,12 @@ suite('importWebKeys', () => {
     assert.deepEqual(key?.algorithms, [])
   })
 
+  test('imports no Ed25519 key that is declared for another algorithm', () => {
+    const keys = [{ ...ED25519, alg: 'ES256' }, RSA]
+    const [key] = importWebKeys({ keys }, ['RS256', 'ES256', 'EdDSA', 'Ed25519'])
+    assert.deepEqual([key?.algorithms, key?.key], [[], undefined])
+  })
+
   test('imports a key with "key_ops", "ext" and unknown members as if they were not there', () => {
     const jwk = { ...GOOD, key_ops: ['sign', 'verify'], ext: 'yes', x5c: [7], extra: {} }
     const [key] = importWebKeys({ keys: [jwk] }, ALGORITHMS)
