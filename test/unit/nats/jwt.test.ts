@@ -72,6 +72,18 @@ suite('a JWT that we encode', () => {
   })
 })
 
+test('a JWT is read up to the size that nats-server takes, and not beyond', () => {
+  const empty = signedJwt(HEADER, '').length
+  const claims = (characters: number): string => {
+    const bytes = Math.floor(((characters - empty) * 3) / 4)
+    return encodeSegment(`${'{"name":"'.padEnd(bytes - 2, 'x')}"}`)
+  }
+  const largest = signedJwt(HEADER, claims(JWT_BYTES_MAX))
+  assert.equal(largest.length, JWT_BYTES_MAX)
+  assert.notEqual(parseJwt(Buffer.from(largest)), undefined)
+  assert.equal(parseJwt(Buffer.from(signedJwt(HEADER, claims(JWT_BYTES_MAX + 2)))), undefined)
+})
+
 suite('a JWT of @nats-io/jwt', () => {
   test('for a user decodes to the same claims', async () => {
     const user = aUserNkey()
