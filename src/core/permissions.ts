@@ -1,6 +1,5 @@
 import type { Action, Effect, ResponsePermission } from './grant.ts'
-import { SubjectIndex } from './subject-index.ts'
-import { parseSubjectPattern, type SubjectPattern } from './subject.ts'
+import { OpenSubjects } from './open-subjects.ts'
 
 /** The two sides of a user JWT as nats-server reads them. */
 export interface Permissions {
@@ -84,20 +83,13 @@ function compileSide(
 function subscriptionGuards(allow: readonly string[]): string[] {
   const below = new Set(allow.flatMap((entry) => guardOf(subjectOf(entry)) ?? []))
   if (below.size === 0) return []
-  const open = new SubjectIndex<true>()
-  for (const entry of allow) if (entry.endsWith('>') && subjectOf(entry) === entry) open.add(patternOf(entry), true)
-  return [...below].filter((subject) => open.covering(patternOf(subject)).next().done === true)
+  const open = new OpenSubjects(allow.filter((entry) => entry.endsWith('>') && subjectOf(entry) === entry))
+  return [...below].filter((subject) => !open.cover(subject))
 }
 
 /** What is denied because of an allowed subscription, unless it is allowed as a whole; undefined when nothing is. */
 export function guardOf(subject: string): string | undefined {
   return /(?:^|\.)\*$/.test(subject) ? `${subject}.>` : undefined
-}
-
-function patternOf(subject: string): SubjectPattern {
-  const parsed = parseSubjectPattern(subject)
-  if ('problem' in parsed) throw new TypeError('an expanded grant has a subject that is none')
-  return parsed.pattern
 }
 
 /** The subject of an entry, which is all of one without a queue group. */
