@@ -47,12 +47,16 @@ export function appliedGrants(
 ): AppliedGrants {
   const result: AppliedGrants = { allows: [], denies: [], laterDenies: [], unenforceable: [], skipped: [] }
   const principals = new Set(grantedPrincipals(identity))
+  const held = windowsByRole(policy.bindings, principals, nowMs)
   const situation = { connection, variables: variablesOf(identity), sessionMaxMs: sessionMaxima(policy), nowMs }
   for (const grant of policy.grants) {
-    for (const window of windowsOf(grant, principals, policy.bindings, nowMs)) apply(grant, window, situation, result)
+    const windows = principals.has(grant.principal) ? [ALWAYS] : held.get(grant.principal)
+    if (windows !== undefined) apply(grant, windows, situation, result)
   }
   return result
 }
+
+const ALWAYS: ValidityWindow = {}
 
 interface Situation {
   readonly connection: Connection
@@ -66,21 +70,24 @@ function sessionMaxima({ roles }: Policy): ReadonlyMap<string, number> {
   return new Map(roles.flatMap(({ role, sessionMaxMs }) => (sessionMaxMs === undefined ? [] : [[role, sessionMaxMs]])))
 }
 
+/** `held`: the windows in which the identity holds what is granted; never empty. */
 function apply(
   grant: Grant,
-  window: ValidityWindow,
+  held: readonly ValidityWindow[],
   { connection, variables, sessionMaxMs, nowMs }: Situation,
   result: AppliedGrants,
 ): void {
-  if (window.validUntilMs !== undefined && window.validUntilMs <= nowMs)
-    return void result.skipped.push({ id: grant.id, why: 'expired' })
+  const windows = held.map((window) => intersect(grant, window)).filter((window) => !hasEnded(window, nowMs))
+  if (windows.length === 0) return void result.skipped.push({ id: grant.id, why: 'expired' })
   const unmet = unmetCondition(grant, connection)
   if (unmet !== undefined) return void result.skipped.push({ id: grant.id, why: unmet })
-  if (window.validFromMs !== undefined && window.validFromMs > nowMs) {
-    if (grant.effect === 'deny')
-      result.laterDenies.push({ id: grant.id, account: grant.account, validFromMs: window.validFromMs })
-    return void result.skipped.push({ id: grant.id, why: 'not_yet_valid' })
+  if (grant.effect === 'deny') {
+    for (const { validFromMs } of windows)
+      if (validFromMs !== undefined && validFromMs > nowMs)
+        result.laterDenies.push({ id: grant.id, account: grant.account, validFromMs })
   }
+  const window = windows.find((one) => startOf(one) <= nowMs)
+  if (window === undefined) return void result.skipped.push({ id: grant.id, why: 'not_yet_valid' })
   const expanded = expand(grant, variables)
   if ('problem' in expanded) {
     if (grant.effect === 'deny')
@@ -170,34 +177,49 @@ function unresolved(variable: string): Unusable {
 }
 
 /**
- * The windows in which a grant holds for the identity: its own when it names one of the principals, and one for each
- * binding when it names a role. A grant through two bindings holds while either does.
+ * By role, those windows of the identity's bindings that make a difference at `nowMs` to any grant: of the open ones the one that lasts
+ * longest, and of those that open later the first; one that has ended where there is no other. A role may be bound to every group
+ * of a client and have as many grants as a policy holds, so neither is gone through for each of the other.
  */
-function windowsOf(
-  grant: Grant,
-  principals: ReadonlySet<string>,
+function windowsByRole(
   bindings: readonly RoleBinding[],
+  principals: ReadonlySet<string>,
   nowMs: number,
-): ValidityWindow[] {
-  if (principals.has(grant.principal)) return [intersect(grant, {})]
-  const windows = bindings
-    .filter((binding) => binding.role === grant.principal && principals.has(binding.member))
-    .map((binding) => intersect(grant, binding))
-  return grant.effect === 'allow' ? longestOpen(windows, nowMs) : windows
+): ReadonlyMap<string, readonly ValidityWindow[]> {
+  const held = Map.groupBy(
+    bindings.filter(({ member }) => principals.has(member)),
+    ({ role }) => role,
+  )
+  return new Map([...held].map(([role, windows]) => [role, decisiveWindows(windows, nowMs)]))
 }
 
-/** Of several windows of one allow, the open one that lasts longest; otherwise any, so that it is reported as skipped once. */
-function longestOpen(windows: readonly ValidityWindow[], nowMs: number): ValidityWindow[] {
-  const open = windows.filter(
-    (window) => (window.validFromMs ?? -Infinity) <= nowMs && (window.validUntilMs ?? Infinity) > nowMs,
-  )
-  const [best] = open.toSorted((a, b) => ((a.validUntilMs ?? Infinity) < (b.validUntilMs ?? Infinity) ? 1 : -1))
-  return best === undefined ? windows.slice(0, 1) : [best]
+function decisiveWindows(windows: readonly ValidityWindow[], nowMs: number): readonly ValidityWindow[] {
+  let open: ValidityWindow | undefined
+  let next: ValidityWindow | undefined
+  for (const window of windows) {
+    if (hasEnded(window, nowMs)) continue
+    if (startOf(window) > nowMs) next = next === undefined || startOf(window) < startOf(next) ? window : next
+    else open = open === undefined || endOf(window) > endOf(open) ? window : open
+  }
+  const decisive = [open, next].filter((window) => window !== undefined)
+  return decisive.length === 0 ? windows.slice(0, 1) : decisive
+}
+
+function hasEnded(window: ValidityWindow, nowMs: number): boolean {
+  return endOf(window) <= nowMs
+}
+
+function startOf({ validFromMs = -Infinity }: ValidityWindow): number {
+  return validFromMs
+}
+
+function endOf({ validUntilMs = Infinity }: ValidityWindow): number {
+  return validUntilMs
 }
 
 function intersect(a: ValidityWindow, b: ValidityWindow): ValidityWindow {
-  const from = Math.max(a.validFromMs ?? -Infinity, b.validFromMs ?? -Infinity)
-  const until = Math.min(a.validUntilMs ?? Infinity, b.validUntilMs ?? Infinity)
+  const from = Math.max(startOf(a), startOf(b))
+  const until = Math.min(endOf(a), endOf(b))
   return {
     ...(from === -Infinity ? {} : { validFromMs: from }),
     ...(until === Infinity ? {} : { validUntilMs: until }),

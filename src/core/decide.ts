@@ -85,14 +85,8 @@ export function decide(input: DecisionInput): Decision {
   const elsewhere = allows.filter((grant) => grant.account !== account)
   const denied = denies.filter((grant) => grant.account === account)
   const inbox = inboxSubject(accountRules.inbox ?? 'none', identity)
-  const permissions = guardStarDenials(permissionsFrom(used, denied, inbox))
-  const bytes = permissionsBytes(permissions)
-  if (bytes > PERMISSIONS_BYTES_MAX) {
-    return deny(input, 'permissions_too_large', {
-      skipped,
-      detail: `${bytes} bytes of permissions, at most ${PERMISSIONS_BYTES_MAX}`,
-    })
-  }
+  const permissions = permissionsFrom(used, denied, inbox)
+  if ('tooLarge' in permissions) return deny(input, 'permissions_too_large', { skipped, detail: permissions.tooLarge })
 
   const later = laterDenies.filter((grant) => grant.account === account)
   const expiresAt = sessionEnd(input, sessionBounds(input, used, later, accountRules))
@@ -134,16 +128,27 @@ function whyNothingApplies(skipped: readonly SkippedGrant[]): DenyReason {
   return 'no_grants'
 }
 
-/** The inbox is the account's to give, so it comes by no grant; a deny closes it all the same. */
+/**
+ * The inbox is the account's to give, so it comes by no grant; a deny closes it all the same. Permissions that are far too large
+ * are made only as far as it takes to tell, so of these the size is not known.
+ */
 function permissionsFrom(
   used: readonly AppliedGrant[],
   denied: readonly AppliedGrant[],
   inbox: string | undefined,
-): Permissions {
+): Permissions | { readonly tooLarge: string } {
   const subjects = [...used, ...denied].flatMap((grant) => grant.subjects)
   const responses = used.flatMap(({ response }) => response ?? [])
-  if (inbox === undefined) return compilePermissions(subjects, responses)
-  return compilePermissions([...subjects, { action: 'subscribe', effect: 'allow', subject: inbox }], responses)
+  if (inbox !== undefined) subjects.push({ action: 'subscribe', effect: 'allow', subject: inbox })
+  const compiled = compilePermissions(subjects, responses, PERMISSIONS_BYTES_MAX)
+  const permissions = compiled === undefined ? undefined : guardStarDenials(compiled, PERMISSIONS_BYTES_MAX)
+  if (permissions === undefined) return tooLarge(`more than ${PERMISSIONS_BYTES_MAX}`)
+  const bytes = permissionsBytes(permissions)
+  return bytes > PERMISSIONS_BYTES_MAX ? tooLarge(bytes) : permissions
+}
+
+function tooLarge(bytes: number | string): { readonly tooLarge: string } {
+  return { tooLarge: `${bytes} bytes of permissions, at most ${PERMISSIONS_BYTES_MAX}` }
 }
 
 /** What a session does not outlast. */

@@ -1,6 +1,5 @@
 import type { Action, Effect, ResponsePermission } from './grant.ts'
-import { SubjectIndex } from './subject-index.ts'
-import { parseSubjectPattern, type SubjectPattern } from './subject.ts'
+import { OpenSubjects } from './open-subjects.ts'
 
 /** The two sides of a user JWT as nats-server reads them. */
 export interface Permissions {
@@ -16,6 +15,9 @@ export interface SubjectPermission {
   readonly deny: readonly string[]
 }
 
+/** Around an entry in JSON. Between are its characters, each of a byte or more. */
+const QUOTES_AND_COMMA_BYTES = 3
+
 /** A grant after parsing and expansion: a valid subject, and what is to be done with it. */
 export interface ExpandedGrant {
   readonly action: Action
@@ -27,17 +29,27 @@ export interface ExpandedGrant {
 /**
  * Compiles grants to permissions. nats-server lets deny win over allow, and takes a side whose lists are both empty for
  * full access (`server/accounts.go` buildPermissionsFromJwt), so a side on which nothing is allowed is closed with `>`.
+ * Undefined as soon as the permissions are certainly larger than `bytesMax`; they may be so otherwise as well (`permissionsBytes`).
  */
 export function compilePermissions(
   grants: readonly ExpandedGrant[],
+  responses?: readonly ResponsePermission[],
+): Permissions
+export function compilePermissions(
+  grants: readonly ExpandedGrant[],
+  responses: readonly ResponsePermission[],
+  bytesMax: number,
+): Permissions | undefined
+export function compilePermissions(
+  grants: readonly ExpandedGrant[],
   responses: readonly ResponsePermission[] = [],
-): Permissions {
+  bytesMax = Infinity,
+): Permissions | undefined {
+  const publish = compileSide(grants, 'publish', bytesMax)
+  const subscribe = compileSide(grants, 'subscribe', bytesMax)
+  if (publish === undefined || subscribe === undefined) return undefined
   const response = widestResponse(responses)
-  return {
-    publish: compileSide(grants, 'publish'),
-    subscribe: compileSide(grants, 'subscribe'),
-    ...(response === undefined ? {} : { responses: response }),
-  }
+  return { publish, subscribe, ...(response === undefined ? {} : { responses: response }) }
 }
 
 /**
@@ -49,12 +61,17 @@ function widestResponse(responses: readonly ResponsePermission[]): ResponsePermi
   return widest
 }
 
-function compileSide(grants: readonly ExpandedGrant[], action: Action): SubjectPermission {
-  const allow = entries(grants, action, 'allow')
-  if (allow.length === 0) return { allow, deny: ['>'] }
-  const deny = entries(grants, action, 'deny')
+function compileSide(
+  grants: readonly ExpandedGrant[],
+  action: Action,
+  bytesMax: number,
+): SubjectPermission | undefined {
+  const allow = entriesWithin(entriesOf(grants, action, 'allow'), bytesMax)
+  if (allow?.length === 0) return { allow, deny: ['>'] }
+  const deny = entriesWithin(entriesOf(grants, action, 'deny'), bytesMax)
+  if (allow === undefined || deny === undefined) return undefined
   if (action === 'publish') return { allow, deny }
-  return { allow, deny: [...new Set([...deny, ...subscriptionGuards(grants)])].sort() }
+  return { allow, deny: [...new Set([...deny, ...subscriptionGuards(allow)])].sort() }
 }
 
 /**
@@ -63,15 +80,11 @@ function compileSide(grants: readonly ExpandedGrant[], action: Action): SubjectP
  * therefore denied, unless it is allowed as a whole; nats-server then takes the subscription and keeps that back. An allowed
  * subject that lies below in part is closed with it: nothing in a user JWT tells the two apart.
  */
-function subscriptionGuards(grants: readonly ExpandedGrant[]): string[] {
-  const allows = grants.filter(({ action, effect }) => action === 'subscribe' && effect === 'allow')
-  const below = allows.flatMap(({ subject }) => guardOf(subject) ?? [])
-  if (below.length === 0) return []
-  const open = new SubjectIndex<true>()
-  for (const { subject, queue } of allows) {
-    if (queue === undefined && subject.endsWith('>')) open.add(patternOf(subject), true)
-  }
-  return below.filter((subject) => open.covering(patternOf(subject)).next().done === true)
+function subscriptionGuards(allow: readonly string[]): string[] {
+  const below = new Set(allow.flatMap((entry) => guardOf(subjectOf(entry)) ?? []))
+  if (below.size === 0) return []
+  const open = new OpenSubjects(allow.filter((entry) => entry.endsWith('>') && subjectOf(entry) === entry))
+  return [...below].filter((subject) => !open.cover(subject))
 }
 
 /** What is denied because of an allowed subscription, unless it is allowed as a whole; undefined when nothing is. */
@@ -79,17 +92,31 @@ export function guardOf(subject: string): string | undefined {
   return /(?:^|\.)\*$/.test(subject) ? `${subject}.>` : undefined
 }
 
-function patternOf(subject: string): SubjectPattern {
-  const parsed = parseSubjectPattern(subject)
-  if ('problem' in parsed) throw new TypeError('an expanded grant has a subject that is none')
-  return parsed.pattern
+/** The subject of an entry, which is all of one without a queue group. */
+export function subjectOf(entry: string): string {
+  const space = entry.indexOf(' ')
+  return space === -1 ? entry : entry.slice(0, space)
 }
 
-function entries(grants: readonly ExpandedGrant[], action: Action, effect: Effect): string[] {
-  const found = new Set<string>()
+function* entriesOf(grants: readonly ExpandedGrant[], action: Action, effect: Effect): Generator<string> {
   for (const grant of grants) {
     if (grant.action !== action || grant.effect !== effect) continue
-    found.add(grant.queue === undefined ? grant.subject : `${grant.subject} ${grant.queue}`)
+    yield grant.queue === undefined ? grant.subject : `${grant.subject} ${grant.queue}`
+  }
+}
+
+/**
+ * The entries as a list of permissions has them: sorted, without duplicates. Undefined as soon as they alone are certainly larger
+ * than `bytesMax`, with no look at the others.
+ */
+export function entriesWithin(entries: Iterable<string>, bytesMax: number): string[] | undefined {
+  const found = new Set<string>()
+  let bytes = 0
+  for (const entry of entries) {
+    if (found.has(entry)) continue
+    found.add(entry)
+    bytes += entry.length + QUOTES_AND_COMMA_BYTES
+    if (bytes > bytesMax) return undefined
   }
   return [...found].sort()
 }

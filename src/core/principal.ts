@@ -1,4 +1,4 @@
-import type { Identity } from './identity.ts'
+import type { Actor, Identity } from './identity.ts'
 
 export const PRINCIPAL_KINDS = ['user', 'client', 'group', 'issuer', 'role'] as const
 export type PrincipalKind = (typeof PRINCIPAL_KINDS)[number]
@@ -83,7 +83,7 @@ export function grantedPrincipals(identity: Identity): string[] {
 
 /**
  * Every principal whose lock stops this identity: those above, the client that a user came through, and whoever acts
- * for it now, if of the same issuer (prior actors are not for access control, RFC 8693 §4.1). The *grants* of that client
+ * for it now, unless certainly of another issuer (prior actors are not for access control, RFC 8693 §4.1). The *grants* of that client
  * or actor are for it acting for itself; a user must not gain them (RFC 9700 §4.15, client and user name spaces).
  */
 export function lockablePrincipals(identity: Identity): string[] {
@@ -91,11 +91,16 @@ export function lockablePrincipals(identity: Identity): string[] {
   if (identity.kind === 'user' && identity.clientId !== undefined)
     principals.push(`client:${identity.issuerId}:${identity.clientId}`)
   const [actor] = identity.actors ?? []
-  if (actor !== undefined && (actor.issuer === undefined || actor.issuer === identity.token.issuer)) {
+  if (actor !== undefined && isPerhapsOfIssuer(actor, identity)) {
     const names = [actor.subject, actor.clientId].filter((name) => name !== undefined)
     for (const name of names) {
       principals.push(`user:${identity.issuerId}:${name}`, `client:${identity.issuerId}:${name}`)
     }
   }
   return principals
+}
+
+/** Not every token names its issuer (RFC 7662 §2.2, JWT-SVID); its actor may do so all the same, and must not get past a lock by that. */
+function isPerhapsOfIssuer({ issuer }: Actor, { token }: Identity): boolean {
+  return issuer === undefined || token.issuer === undefined || issuer === token.issuer
 }

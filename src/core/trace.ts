@@ -79,14 +79,11 @@ function firstBound(
   )
 }
 
-function pathsFrom({ identity, policy }: DecisionInput): (grant: Grant) => GrantPath[] {
+function pathsFrom({ identity, policy }: DecisionInput): (grant: Grant) => readonly GrantPath[] {
   const principals = new Set(grantedPrincipals(identity))
-  const bindings = Map.groupBy(
-    policy.bindings.filter(({ member }) => principals.has(member)),
-    ({ role }) => role,
-  )
-  return ({ principal }) =>
-    principals.has(principal) ? [{ principal }] : (bindings.get(principal) ?? []).map(pathByRole)
+  const held = policy.bindings.filter(({ member }) => principals.has(member))
+  const byRole = Map.groupBy(held.map(pathByRole), ({ role }) => role)
+  return ({ principal }) => (principals.has(principal) ? [{ principal }] : (byRole.get(principal) ?? []))
 }
 
 function pathByRole({ member, ...binding }: RoleBinding): GrantPath {

@@ -81,7 +81,35 @@ suite('permissions', () => {
     )
     assert.equal(denied({ policy: aPolicy({ grants }) }).reason, 'permissions_too_large')
   })
+
+  test('that are too large only because of how their characters are written say how large', () => {
+    const { detail } = denied({ policy: aPolicy({ grants: many((n) => ({ subject: `${n}`.padEnd(900, 'é') }), 200) }) })
+    assert.equal(detail, '360181 bytes of permissions, at most 262144')
+  })
+
+  const tooLarge: readonly (readonly [what: string, grants: readonly Grant[]])[] = [
+    ['allowed', many((n) => ({ action: 'subscribe', subject: `some.subject.of.a.client.${n}.*` }))],
+    ['denied', many((n) => (n === 0 ? {} : { effect: 'deny', subject: `some.subject.of.a.client.${n}.*` }))],
+    ['denied and overlooked', [aGrant({ action: 'subscribe' }), ...many(denialsThatHideEachOther, 4000)]],
+  ]
+  for (const [what, grants] of tooLarge) {
+    test(`of very many subjects that are ${what} are not made to the end`, () => {
+      assert.equal(
+        denied({ policy: aPolicy({ grants }) }).detail,
+        'more than 262144 bytes of permissions, at most 262144',
+      )
+    })
+  }
 })
+
+function many(grantOf: (n: number) => Partial<Grant>, length = 20_000): Grant[] {
+  return Array.from({ length }, (_, n) => aGrant({ id: `m${n}`, ...grantOf(n) }))
+}
+
+function denialsThatHideEachOther(n: number): Partial<Grant> {
+  const subscribe = { action: 'subscribe', effect: 'deny' } as const
+  return n % 2 === 0 ? { ...subscribe, subject: 'a.*', queue: `q${n}` } : { ...subscribe, subject: `a.l${n}.b` }
+}
 
 suite('a grant', () => {
   test('of a group, of the issuer and of a bound role counts', () => {

@@ -86,6 +86,13 @@ suite('a lock', () => {
     assert.equal(decided([{ id: 'l1', target: 'token:corp:undefined' }], { identity }).outcome, 'allow')
   })
 
+  for (const target of ['user:corp:agent-7', 'client:corp:agent-7']) {
+    test(`on ${target} stops whoever it acts for, also when the actor names an issuer and the token none`, () => {
+      const actors = [{ subject: 'agent-7', issuer: 'https://idp.example' }]
+      locked([{ id: 'l1', target }], { identity: { ...IDENTITY, actors } })
+    })
+  }
+
   test('is looked at before grants, so that nobody learns from the refusal what is granted', () => {
     const policy = aPolicy({ locks: [{ id: 'l1', target: 'everyone' }] })
     locked([], { policy })

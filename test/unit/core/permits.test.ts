@@ -105,6 +105,11 @@ suite('permissions that are compiled', () => {
     assert.deepEqual(compiled(['allow', 'orders.*'], ['allow', 'orders.eu.>']).subscribe.deny, ['orders.*.>'])
   })
 
+  test('keep back what a last * of the longest subject would let through', () => {
+    const longest = 'x'.repeat(1022)
+    assert.deepEqual(compiled(['allow', `${longest}.*`]).subscribe.deny, [`${longest}.*.>`])
+  })
+
   test('guard no publishes, which nats-server compares as they are', () => {
     const grants = [{ action: 'publish', effect: 'allow', subject: 'orders.*' }] as const
     assert.deepEqual(compilePermissions(grants).publish, { allow: ['orders.*'], deny: [] })

@@ -81,8 +81,15 @@ suite('the principals of an identity', () => {
   })
 
   test('do not take an actor of another issuer for one of this issuer', () => {
-    const identity = anIdentity({ actors: [{ subject: 'agent', issuer: 'https://elsewhere.example' }] })
+    const actors = [{ subject: 'agent', issuer: 'https://elsewhere.example' }]
+    const identity = anIdentity({ actors, token: { issuer: 'https://idp.example' } })
     assert.deepEqual(lockablePrincipals(identity), grantedPrincipals(identity))
+  })
+
+  test('take an actor for one of this issuer, whatever issuer it names, where the token names none', () => {
+    const actors = [{ subject: 'agent', issuer: 'https://idp.example' }]
+    const locked = lockablePrincipals(anIdentity({ actors, token: {} }))
+    assert.ok(locked.includes('user:corp:agent') && locked.includes('client:corp:agent'))
   })
 
   test('give nothing of the actor to those for whom it acts', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Permissions } from '../../../src/core/permissions.ts'
-import { guardStarDenials } from '../../../src/core/star-denials.ts'
+import { guardStarDenials, hiddenByLonger } from '../../../src/core/star-denials.ts'
 import { covers, parseSubjectPattern, type SubjectPattern } from '../../../src/core/subject.ts'
 
 function guarded(...deny: readonly string[]): readonly string[] {
@@ -40,6 +40,21 @@ test('all else stays as it is', () => {
     publish: { allow: publish.allow, deny: ['b.*', 'b.c', 'b.c.d'] },
     ...rest,
   })
+})
+
+test('an entry is added once, however many longer denials begin like it', () => {
+  const longer = Array.from({ length: 100 }, (_, index) => `a.b.${index}`)
+  assert.deepEqual([...hiddenByLonger(['a.*', 'a.* q', ...longer])], ['a.b', 'a.b q'])
+})
+
+test('denials that take more entries than fit are not made to the last of these', () => {
+  const stars = Array.from({ length: 5000 }, (_, index) => `a.* q${index}`)
+  const longer = Array.from({ length: 5000 }, (_, index) => `a.l${index}.b`)
+  const permissions: Permissions = {
+    publish: { allow: ['>'], deny: [] },
+    subscribe: { allow: ['>'], deny: [...stars, ...longer].sort() },
+  }
+  assert.equal(guardStarDenials(permissions, 1_000_000), undefined)
 })
 
 test('every entry that is added lies in a denial for the same queue group', () => {

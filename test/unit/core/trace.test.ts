@@ -85,6 +85,13 @@ test('each grant says by which principals it comes, and by which bindings', () =
   )
 })
 
+test('the grants of one role share the paths by which they come, however many there are', () => {
+  const bindings = [{ member: 'issuer:corp', role: 'role:r' }]
+  const grants = ['a', 'b'].map((id) => aGrant({ id, principal: 'role:r' }))
+  const [first, second] = traceDecision(aDecisionInput({ policy: aPolicy({ bindings, grants }) })).grants
+  assert.ok(first !== undefined && first.paths === second?.paths)
+})
+
 test('each lock says whether it holds, or why not', () => {
   const locks = [
     { id: 'over', target: 'everyone', expiresAtMs: NOW_MS },
