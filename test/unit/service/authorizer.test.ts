@@ -355,3 +355,100 @@ test('an audit entry holds no credential of the request', async () => {
   await handled(situation, aRequest({ credentials: { authToken: 'secret-token', user: 'APP' } }))
   assert.doesNotMatch(JSON.stringify(situation.rows), /secret-token|"credentials"/)
 })
+
+test('an audit entry says who asked for which account, when the grants were read, and how long all took', async () => {
+  const situation = aSituation({
+    verifier: {
+      async verify() {
+        await situation.clock.advance(2)
+        return { accepted: true, identity: anIdentity({ groups: ['eng'], clientId: 'cli' }) }
+      },
+    },
+  })
+  await handled(situation, aRequest({ credentials: { authToken: 'a.b.c', user: 'APP' } }))
+  const [row] = situation.rows
+  assert.deepEqual(
+    [row?.wantedAccount, row?.groups, row?.clientId, row?.grantsReadTimestamp],
+    ['APP', ['eng'], 'cli', aPolicy().readTimestamp],
+  )
+  assert.deepEqual([row?.elapsedMicros, row?.stageMicros['verify']], [2000, 2000])
+})
+
+test('a user name that is no account of ours is no wanted account', async () => {
+  const situation = aSituation()
+  await handled(situation, aRequest({ credentials: { authToken: 'a.b.c', user: 'alice' } }))
+  assert.equal(situation.rows[0]?.wantedAccount, undefined)
+})
+
+const unlimited = { refusesAddress: () => false, refusesPrincipal: () => false, judged() {} }
+
+suite('a decision is told as recorded', () => {
+  const lost = writerThat(() => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone')))
+  for (const [what, change] of [
+    ['of an admission', {}],
+    ['of a refusal that is answered first', { failureLimits: { ...unlimited, refusesAddress: () => true } }],
+  ] as const) {
+    test(`${what} when its row is durable, and not when it is lost`, async () => {
+      for (const [isRecorded, writer] of [
+        [true, {}],
+        [false, { auditWriter: lost }],
+      ] as const) {
+        const situation = aSituation({ ...change, ...writer })
+        await handled(situation)
+        await settled()
+        assert.deepEqual(
+          situation.events.decisions.map(({ recorded }) => recorded),
+          [isRecorded],
+        )
+      }
+    })
+  }
+
+  test('when the row of another refusal stands for it', async () => {
+    const situation = aSituation({ failureLimits: unlimited })
+    for (let n = 0; n < 8; n += 1) await handled(situation, aRequest({ credentials: {} }))
+    assert.equal(situation.rows.length, 5)
+    assert.ok(situation.events.decisions.every(({ recorded }) => recorded))
+  })
+})
+
+suite('a flood of refusals', () => {
+  test('of nobody who is known shares rows, which are written at the latest when the service ends', async () => {
+    const situation = aSituation({ failureLimits: unlimited })
+    for (let n = 0; n < 8; n += 1) await handled(situation, aRequest({ credentials: {} }))
+    situation.authorizer.flush()
+    assert.deepEqual(
+      situation.rows.map(({ repeats }) => repeats?.count),
+      [undefined, undefined, undefined, undefined, undefined, 2],
+    )
+  })
+
+  test('of one who is too often refused shares rows', async () => {
+    const situation = aSituation({ failureLimits: { ...unlimited, refusesAddress: () => true } })
+    for (let n = 0; n < 8; n += 1) await handled(situation)
+    assert.equal(situation.rows.length, 5)
+  })
+
+  test('of one whom we know, for what his grants say, has a row each', async () => {
+    const situation = aSituation({
+      failureLimits: unlimited,
+      policyReader: { read: () => Promise.resolve(aPolicy()) },
+    })
+    for (let n = 0; n < 8; n += 1) await handled(situation)
+    assert.equal(situation.rows.length, 8)
+  })
+
+  test('counts all of them as lost when their row is', async () => {
+    const gone = aSituation({
+      failureLimits: unlimited,
+      auditWriter: writerThat(() => Promise.reject(new CalloutError('ERR_AUDIT_UNAVAILABLE', 'gone'))),
+    })
+    for (let n = 0; n < 8; n += 1) await handled(gone, aRequest({ credentials: {} }))
+    gone.authorizer.flush()
+    await settled()
+    assert.equal(
+      gone.events.auditFailures.reduce((sum, { rows }) => sum + rows, 0),
+      8,
+    )
+  })
+})
