@@ -60,7 +60,7 @@ export async function verify(configFile: string, options: VerifyOptions, io: Cli
   const fromMs = parsePast(options.from, '--from', nowMs)
   const toMs = options.to === undefined ? nowMs : parsePast(options.to, '--to', nowMs)
   if (fromMs >= toMs) throw usageFailure('--from must be earlier than --to')
-  const copies = options.checkpoints === undefined ? [] : await notesIn(options.checkpoints)
+  const copies = options.checkpoints === undefined ? [] : await notesIn(options.checkpoints, io)
   await using store = await openKnownStore(configFile, io)
   const keys = await verifierKeys(store, options)
   if (keys.length === 0) {
@@ -151,25 +151,31 @@ async function verifierKeys({ config }: Store, { verifierKey: texts }: KeyChoice
   throw usageFailure(`audit.checkpoints.key_file ${problem}; --verifier-key takes its place`)
 }
 
-/** Every `note` in a file of JSON lines: the file of `audit.checkpoints.file`, or a log. Other lines are passed over. */
-async function notesIn(file: string): Promise<string[]> {
+/**
+ * Every `note` in a file of JSON lines: the file of `audit.checkpoints.file`, or a log. Other lines are passed over; those that
+ * hold a note and cannot be read are counted in a warning.
+ */
+async function notesIn(file: string, io: CliIo): Promise<string[]> {
   const notes: string[] = []
+  let broken = 0
   try {
     const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })
     for await (const line of lines) {
+      if (!line.includes('"note"')) continue
       const note = line.length > LINE_CHARACTERS_MAX ? undefined : noteIn(line)
-      if (note !== undefined) notes.push(note)
+      if (note === undefined) broken += 1
+      else notes.push(note)
     }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
     throw new CommandFailure(EXIT.usage, [`cannot read ${file} (${code})`], { cause: error })
   }
   if (notes.length === 0) throw usageFailure(`${file} holds no checkpoint`)
+  if (broken > 0) warn(io, `${file}: ${broken} lines with a checkpoint cannot be read: written in part, or changed`)
   return notes
 }
 
 function noteIn(line: string): string | undefined {
-  if (!line.includes('"note"')) return undefined
   try {
     const entry = JSON.parse(line) as unknown
     const note = typeof entry === 'object' && entry !== null && 'note' in entry ? entry.note : undefined

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createAuditChain, type AuditChain } from '../core/audit-chain.ts'
 import type { Config } from '../config/config.ts'
 import type { Secrets } from '../config/secrets.ts'
-import { createCheckpointFile } from '../evidence/checkpoint-file.ts'
+import { openCheckpointFile } from '../evidence/checkpoint-file.ts'
 import { createCheckpointSigner } from '../evidence/checkpoint-note.ts'
 import { parseSignerKey } from '../evidence/note-key.ts'
 import { createAuditWriter, type AuditWriter } from '../service/audit-writer.ts'
@@ -46,7 +46,7 @@ export interface AuditTrailOptions {
 export async function openAuditTrail(options: AuditTrailOptions, stack: AsyncDisposableStack): Promise<AuditWriter> {
   const { config, database, newId, events } = options
   const chain = createAuditChain(newId(clock.nowMs()), sha256)
-  startCheckpoints(options, chain, stack)
+  await startCheckpoints(options, chain, stack)
   const writer = createAuditWriter({
     log: createDecisionLog({ database, chain, clock, ...(await openSpool(options, stack)) }),
     waitingMax: config.callout.maxInFlight,
@@ -71,7 +71,11 @@ async function openSpool(
   return { spool }
 }
 
-function startCheckpoints(options: AuditTrailOptions, chain: AuditChain, stack: AsyncDisposableStack): void {
+async function startCheckpoints(
+  options: AuditTrailOptions,
+  chain: AuditChain,
+  stack: AsyncDisposableStack,
+): Promise<void> {
   const { config, secrets, database, instanceId, events } = options
   const { checkpoints } = config.audit
   if (checkpoints === undefined || secrets.checkpointKey === undefined) return
@@ -86,7 +90,7 @@ function startCheckpoints(options: AuditTrailOptions, chain: AuditChain, stack: 
       sign: createCheckpointSigner(key),
       sha256,
       store: createCheckpointStore(database, instanceId),
-      ...(file !== undefined && { copy: createCheckpointFile(file) }),
+      ...(file !== undefined && { copy: await openCheckpointFile(file) }),
       clock,
       events,
     }),

@@ -32,23 +32,26 @@ const EVERY_ROWS = 1000
 const LOOK_MS = 500
 const STORE_TIMEOUT_MS = 5_000
 
+/** What the copy lacks beyond is in the database and in the log: some hours of checkpoints, less than a megabyte. */
+const UNCOPIED_MAX = 1000
+
 interface Made {
   readonly head: ChainHead
   readonly note: string
-  isCopied: boolean
-  isStored: boolean
 }
 
 /**
  * Signs how far the chain of this process is settled: soon after its first row, then when ten seconds or a thousand rows have passed,
- * and at the end. What is signed is told to the log, copied, and stored; what could not be copied or stored is tried again,
- * in order, before anything later is signed. Nobody waits for it.
+ * and at the end. What is signed is told to the log, stored, and copied. What could not be stored is tried again before anything
+ * later is signed; what could not be copied, in order, beside that. Nobody waits for it.
  */
 export class Checkpointer implements AsyncDisposable {
   readonly #options: CheckpointerOptions
   #previousNote = CHAIN_START
   #madeMs = Number.NEGATIVE_INFINITY
-  #unkept: Made | undefined
+  #unstored: Made | undefined
+  /** The oldest first. */
+  readonly #uncopied: string[] = []
   #running: Promise<void> = Promise.resolve()
   #cancel: () => void
   #isEnding = false
@@ -63,68 +66,62 @@ export class Checkpointer implements AsyncDisposable {
     this.#isEnding = true
     this.#cancel()
     await this.#running
-    await this.#make()
+    await this.#look(() => true)
   }
 
   #lookLater(): () => void {
     return this.#options.clock.after(LOOK_MS, () => {
-      this.#running = this.#look()
+      this.#running = this.#look(() => this.#isDue())
     })
   }
 
-  async #look(): Promise<void> {
-    if (this.#isDue()) await this.#make()
+  /** Never rejects. */
+  async #look(isDue: () => boolean): Promise<void> {
+    try {
+      if (this.#unstored === undefined && isDue()) this.#sign()
+    } catch (error) {
+      this.#report(error)
+    }
+    const report = (error: unknown): void => this.#report(error)
+    await Promise.all([this.#store().catch(report), this.#copy().catch(report)])
     if (!this.#isEnding) this.#cancel = this.#lookLater()
   }
 
   #isDue(): boolean {
     const { chain, clock } = this.#options
-    return (
-      this.#unkept !== undefined ||
-      chain.untold >= EVERY_ROWS ||
-      (chain.untold > 0 && clock.monotonicMs() - this.#madeMs >= EVERY_MS)
-    )
+    return chain.untold >= EVERY_ROWS || (chain.untold > 0 && clock.monotonicMs() - this.#madeMs >= EVERY_MS)
   }
 
-  /** Never rejects. */
-  async #make(): Promise<void> {
-    const { chain, sign, sha256, clock, events } = this.#options
-    try {
-      if (this.#unkept === undefined) {
-        const head = chain.takeHead()
-        if (head === undefined) return
-        const note = sign(head, clock.nowMs(), this.#previousNote)
-        this.#previousNote = sha256(note)
-        this.#madeMs = clock.monotonicMs()
-        this.#unkept = { head, note, isCopied: false, isStored: false }
-        events.checkpointMade(head, note)
-      }
-      await this.#keep(this.#unkept)
-      this.#unkept = undefined
-    } catch (error) {
-      if (error instanceof CalloutError) events.checkpointFailed(error)
-      else events.unexpected('checkpoint', error)
+  #sign(): void {
+    const { chain, sign, sha256, clock, copy, events } = this.#options
+    const head = chain.takeHead()
+    if (head === undefined) return
+    const note = sign(head, clock.nowMs(), this.#previousNote)
+    this.#previousNote = sha256(note)
+    this.#madeMs = clock.monotonicMs()
+    this.#unstored = { head, note }
+    if (copy !== undefined) this.#uncopied.push(note)
+    if (this.#uncopied.length > UNCOPIED_MAX) this.#uncopied.shift()
+    events.checkpointMade(head, note)
+  }
+
+  async #store(): Promise<void> {
+    const { store, clock } = this.#options
+    if (this.#unstored === undefined) return
+    await store.add(this.#unstored.head, this.#unstored.note, clock.monotonicMs() + STORE_TIMEOUT_MS)
+    this.#unstored = undefined
+  }
+
+  async #copy(): Promise<void> {
+    for (let [oldest] = this.#uncopied; oldest !== undefined; [oldest] = this.#uncopied) {
+      await this.#options.copy?.append(oldest)
+      this.#uncopied.shift()
     }
   }
 
-  /** That one place does not take it does not keep it from the other. */
-  async #keep(made: Made): Promise<void> {
-    const { copy, store, clock } = this.#options
-    const copied = made.isCopied || copy === undefined ? undefined : failureOf(copy.append(made.note))
-    const deadlineMs = clock.monotonicMs() + STORE_TIMEOUT_MS
-    const stored = made.isStored ? undefined : failureOf(store.add(made.head, made.note, deadlineMs))
-    const failures = await Promise.all([copied, stored])
-    made.isCopied ||= failures[0] === undefined
-    made.isStored ||= failures[1] === undefined
-    for (const failure of failures) if (failure !== undefined) throw failure.error
-  }
-}
-
-async function failureOf(work: Promise<void>): Promise<{ readonly error: unknown } | undefined> {
-  try {
-    await work
-    return undefined
-  } catch (error) {
-    return { error }
+  #report(error: unknown): void {
+    const { events } = this.#options
+    if (error instanceof CalloutError) events.checkpointFailed(error)
+    else events.unexpected('checkpoint', error)
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, createPublicKey, randomBytes, randomInt, verify as verifySignature } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -9,7 +9,7 @@ import { createAuditChain } from '../../../src/core/audit-chain.ts'
 import { canonicalJson } from '../../../src/core/canonical-json.ts'
 import { decisionId } from '../../../src/core/decision-id.ts'
 import { FINDINGS, type Finding } from '../../../src/core/verify-chain.ts'
-import { createCheckpointFile } from '../../../src/evidence/checkpoint-file.ts'
+import { openCheckpointFile } from '../../../src/evidence/checkpoint-file.ts'
 import { createCheckpointSigner } from '../../../src/evidence/checkpoint-note.ts'
 import { generateSignerKey, parseSignerKey } from '../../../src/evidence/note-key.ts'
 import type { SpannerEmulator } from '../../../src/dev/spanner-emulator.ts'
@@ -103,7 +103,7 @@ class Audit implements AsyncDisposable {
       sha256,
       sign: createCheckpointSigner(signer),
       store: createCheckpointStore(database, 'instance-1'),
-      copy: createCheckpointFile(this.copy),
+      copy: await openCheckpointFile(this.copy),
       clock,
       events: new RecordedEvents(),
     })
@@ -246,6 +246,15 @@ suite('callout audit verify', () => {
     await using audit = await Audit.recorded()
     for (const row of await audit.rows()) await audit.remove(row)
     assert.deepEqual(await audit.findings(), ['rows_missing'])
+  })
+
+  test('says how many lines of a copy were not written whole, and takes the others', async () => {
+    await using audit = await Audit.recorded()
+    await appendFile(audit.copy, '{"note":"callout.example/audit/')
+    await audit.record()
+    const { exitCode, stderr } = await audit.callout('audit', 'verify', '--from', '-1h', '--checkpoints', audit.copy)
+    assert.equal(exitCode, 0)
+    assert.match(stderr, /: 1 lines with a checkpoint cannot be read: written in part, or changed\n/)
   })
 
   test('does not take the signature of another key', async () => {

@@ -103,6 +103,41 @@ suite('checkpoints', () => {
     assert.deepEqual([stand.seqs, stand.copied], [[1], stand.stored])
   })
 
+  test('go on to be stored while none can be copied, and are all copied later, in order', async () => {
+    const stand = new Stand()
+    stand.isCopyAway = true
+    for (let round = 0; round < 4; round += 1) {
+      stand.rows(1)
+      await stand.clock.advance(10_000)
+    }
+    assert.deepEqual([stand.seqs, stand.copied], [[1, 2, 3, 4], []])
+    stand.isCopyAway = false
+    await stand.clock.advance(500)
+    assert.deepEqual(stand.copied, stand.stored)
+  })
+
+  test('are made no more often while one cannot be copied', async () => {
+    const stand = new Stand()
+    stand.isCopyAway = true
+    for (let row = 0; row < 10; row += 1) {
+      stand.rows(1)
+      await stand.clock.advance(1_000)
+    }
+    assert.deepEqual(stand.seqs, [1])
+  })
+
+  test('that wait for the copy are a thousand at most, the newest', async () => {
+    const stand = new Stand()
+    stand.isCopyAway = true
+    for (let round = 0; round < 1003; round += 1) {
+      stand.rows(1)
+      await stand.clock.advance(10_000)
+    }
+    stand.isCopyAway = false
+    await stand.clock.advance(500)
+    assert.deepEqual(stand.copied, stand.stored.slice(3))
+  })
+
   test('end with one of all that is settled', async () => {
     const stand = new Stand()
     stand.rows(3)
