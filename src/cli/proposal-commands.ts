@@ -7,6 +7,7 @@ import {
   approveProposal,
   problemOfProposal,
   PROPOSAL_STATES,
+  requireApprovable,
   type Proposal,
   type ProposalSummary,
 } from '../service/proposals.ts'
@@ -92,13 +93,13 @@ export async function approvePlan(configFile: string, id: string, options: Appro
   const ruling = { reason: reasonOf(options.reason), decidedBy: actorOf(options.actor) }
   await using store = await openKnownStore(configFile, io)
   const proposals = proposalsOf(store)
-  const proposal = found(await proposals.find(id))
-  if (proposal.state !== 'open') throw new CommandFailure(EXIT.conflict, [`the proposal was ${proposal.state} already`])
+  const proposal = undecided(await proposals.find(id))
   const saved = planOf(proposal)
   requireDatabase(saved, store)
   if (options.digest !== undefined && options.digest !== saved.digest)
     throw new CommandFailure(EXIT.conflict, [`the plan has the digest ${saved.digest}`])
   if (options.dryRun === true) {
+    requireApprovable(proposal, saved.plan, ruling.decidedBy)
     const edit = {
       source: 'proposal',
       actor: proposal.proposedBy,
@@ -122,7 +123,7 @@ export async function rejectPlan(
   const ruling = { reason: reasonOf(options.reason), decidedBy: actorOf(options.actor) }
   await using store = await openKnownStore(configFile, io)
   const proposals = proposalsOf(store)
-  const proposal = found(await proposals.find(id))
+  const proposal = undecided(await proposals.find(id))
   if (options.dryRun === true) noteDryRun(io)
   else await proposals.reject(id, ruling)
   const { decidedBy, reason: decisionReason } = ruling
@@ -133,6 +134,12 @@ export async function rejectPlan(
 function found(proposal: Proposal | undefined): Proposal {
   if (proposal === undefined) throw new CommandFailure(EXIT.conflict, ['no proposal has this id'])
   return proposal
+}
+
+function undecided(read: Proposal | undefined): Proposal {
+  const proposal = found(read)
+  if (proposal.state === 'open') return proposal
+  throw new CommandFailure(EXIT.conflict, [`the proposal was ${proposal.state} already`])
 }
 
 /** Whoever can write to the table can write anything there. */

@@ -67,20 +67,26 @@ export function problemOfProposal({ changes }: Plan): string | undefined {
   )
 }
 
-/**
- * Applies exactly the plan that was proposed, in the name of who proposed it and with the approval of somebody else, once: who
- * comes second finds that it was decided. Throws as `ProposalStore`, and `ERR_STORE_REFUSED` for a plan that could not be proposed.
- */
-export async function approveProposal(
-  store: Pick<ProposalStore, 'approve'>,
-  { id, proposedBy, reason }: ProposalSummary,
-  plan: Plan,
-  ruling: Ruling,
-): Promise<void> {
-  if (ruling.decidedBy === proposedBy)
+/** Throws `ERR_APPROVAL_NEEDED` for who proposed it, and `ERR_STORE_REFUSED` for a plan that could not be proposed. */
+export function requireApprovable({ proposedBy }: ProposalSummary, plan: Plan, decidedBy: string): void {
+  if (decidedBy === proposedBy)
     throw new CalloutError('ERR_APPROVAL_NEEDED', `${proposedBy} proposed it, so somebody else has to approve it`)
   const problem = problemOfProposal(plan)
   if (problem !== undefined) throw new CalloutError('ERR_STORE_REFUSED', problem)
+}
+
+/**
+ * Applies exactly the plan that was proposed, in the name of who proposed it and with the approval of somebody else, once: who
+ * comes second finds that it was decided. Throws as `ProposalStore` and `requireApprovable`.
+ */
+export async function approveProposal(
+  store: Pick<ProposalStore, 'approve'>,
+  proposal: ProposalSummary,
+  plan: Plan,
+  ruling: Ruling,
+): Promise<void> {
+  requireApprovable(proposal, plan, ruling.decidedBy)
+  const { id, proposedBy, reason } = proposal
   const origin = { reason, createdBy: proposedBy }
   const edit: PolicyEdit = {
     changes: plan.changes.map((change) => signed(change, origin)),

@@ -41,16 +41,20 @@ suite('grants under two persons', () => {
     const digest = /digest (\S+)/.exec(shown.stderr)?.[1] ?? ''
     assert.match(shown.stdout, /^\+ grant user:corp:alice/)
 
-    const own = await here.callout('grants', 'approve', id, ...EDIT)
-    assert.equal(own.exitCode, 1)
-    assert.match(own.stderr, /ann proposed it, so somebody else has to approve it/)
+    for (const dryRun of [['--dry-run'], []]) {
+      const own = await here.callout('grants', 'approve', id, ...EDIT, ...dryRun)
+      assert.equal(own.exitCode, 1)
+      assert.match(own.stderr, /ann proposed it, so somebody else has to approve it/)
+    }
     const bob = ['--reason', 'looks right', '--actor', 'bob']
     assert.equal((await here.callout('grants', 'approve', id, ...bob, '--digest', 'sha256:0')).exitCode, 3)
     const approved = await here.callout('grants', 'approve', id, ...bob, '--digest', digest)
     assert.equal(approved.exitCode, 0, approved.stderr)
     assert.deepEqual(await grantedSubjects(here.admin), ['orders.new', 'orders.old'])
     assert.equal((await here.admin.scan('grant', 1))[0]?.createdBy, 'ann')
-    assert.equal((await here.callout('grants', 'approve', id, ...bob)).exitCode, 3)
+    for (const decision of ['approve', 'reject'])
+      for (const dryRun of [['--dry-run'], []])
+        assert.equal((await here.callout('grants', decision, id, ...bob, ...dryRun)).exitCode, 3)
     const all = await here.callout('grants', 'proposals', '--all', '--output', 'json')
     const [proposal] = JSON.parse(all.stdout) as [{ state: string; decidedBy: string; decisionReason: string }]
     assert.deepEqual([proposal.state, proposal.decidedBy, proposal.decisionReason], ['applied', 'bob', 'looks right'])
