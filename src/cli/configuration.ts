@@ -6,7 +6,10 @@ import type { Problem } from '../config/problem.ts'
 import { readConfig } from '../config/read-config.ts'
 import { loadSecrets, type Secrets } from '../config/secrets.ts'
 import { CalloutError } from '../core/errors.ts'
+import { fetchHttpDocument } from '../oidc/document-fetch.ts'
 import { assertIssuerOptions } from '../oidc/issuer-options.ts'
+import { createKeySource } from '../oidc/key-source.ts'
+import { systemClock } from '../service/clock.ts'
 import { CommandFailure, EXIT, type CliIo } from './io.ts'
 
 /**
@@ -28,8 +31,24 @@ export async function loadConfig(configFile: string): Promise<Config> {
 export async function loadConfigSecrets(configFile: string, config: Config, io: CliIo): Promise<Secrets> {
   const reading = await loadSecrets(config)
   for (const warning of reading.warnings) io.stderr.write(`callout: warning: ${written(configFile, warning)}\n`)
-  if ('secrets' in reading) return reading.secrets
-  throw invalidConfiguration(configFile, reading.problems)
+  const ofFiles = 'secrets' in reading ? [] : reading.problems
+  const problems = [...ofFiles, ...(await problemsOfKeySets(config, ofFiles))]
+  if ('secrets' in reading && problems.length === 0) return reading.secrets
+  throw invalidConfiguration(configFile, problems)
+}
+
+/** What would keep the verifier from using the key sets in files, unless it is `known`. */
+async function problemsOfKeySets({ issuers }: Config, known: readonly Problem[]): Promise<readonly Problem[]> {
+  const problems: Problem[] = []
+  for (const [index, { keys, ...issuer }] of issuers.entries()) {
+    const path = `issuers[${index}].keys.jwks_file`
+    if (keys === undefined || !('jwksFile' in keys) || known.some((problem) => problem.path === path)) continue
+    const source = createKeySource({ ...issuer, keys }, systemClock, fetchHttpDocument)
+    await source.load(new AbortController().signal).catch((error: unknown) => {
+      problems.push({ path, message: `${error instanceof Error ? error.message : 'unusable'}: ${keys.jwksFile}` })
+    })
+  }
+  return problems
 }
 
 async function readText(configFile: string): Promise<string> {

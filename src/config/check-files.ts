@@ -10,21 +10,24 @@ const FILE_SETTINGS: readonly (readonly [path: readonly string[], check: Check])
   [['nats', 'password_file'], (files, path, name) => files.password(path, name)],
   [['nats', 'nkey_seed_file'], (files, path, name) => files.seed(path, name, 'SU')],
   [['nats', 'creds_file'], (files, path, name) => files.creds(path, name)],
-  [['nats', 'tls', 'ca_file'], (files, path, name) => files.pem(path, name, 'CERTIFICATE')],
-  [['nats', 'tls', 'cert_file'], (files, path, name) => files.pem(path, name, 'CERTIFICATE')],
-  [['nats', 'tls', 'key_file'], (files, path, name) => files.pem(path, name, 'PRIVATE KEY')],
+  [['nats', 'tls', 'ca_file'], (files, path, name) => files.certificates(path, name)],
+  [['nats', 'tls', 'cert_file'], (files, path, name) => files.certificates(path, name)],
+  [['nats', 'tls', 'key_file'], (files, path, name) => files.privateKey(path, name)],
   [['nats', 'system', 'password_file'], (files, path, name) => files.password(path, name)],
   [['nats', 'system', 'creds_file'], (files, path, name) => files.creds(path, name)],
   [['callout', 'issuer_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SA')],
   [['callout', 'xkey_seed_files', '*'], (files, path, name) => files.seed(path, name, 'SX')],
   [['callout', 'accounts', '*', 'signing_key_seed_file'], (files, path, name) => files.seed(path, name, 'SA')],
   [['audit', 'checkpoints', 'key_file'], (files, path, name) => files.noteKey(path, name)],
-  [['issuers', '*', 'keys', 'jwks_file'], (files, path, name) => files.readable(path, name)],
+  [['issuers', '*', 'keys', 'jwks_file'], (files, path, name) => files.readable(path, name, KEY_SET_BYTES_MAX)],
   [['issuers', '*', 'introspection', 'client_secret_file'], (files, path, name) => files.clientSecret(path, name)],
   [['issuers', '*', 'introspection', 'private_key_file'], (files, path, name) => files.signingKey(path, name)],
-  [['issuers', '*', 'http', 'ca_file'], (files, path, name) => files.pem(path, name, 'CERTIFICATE')],
+  [['issuers', '*', 'http', 'ca_file'], (files, path, name) => files.certificates(path, name)],
   [['issuers', '*', 'http', 'bearer_token_file'], (files, path, name) => files.password(path, name)],
 ]
+
+/** More than `http.max_bytes` may be by default: how much it is, is not known here. */
+const KEY_SET_BYTES_MAX = 1024 * 1024
 
 /** A name that is no name of a file was reported by the check of the settings, and may be a seed. */
 const FILE_NAME = /^(?!S[ANOCUX][A-Z2-7]{40,}$)[^\p{Cc}\p{Cs}]{1,1024}$/u

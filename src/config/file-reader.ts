@@ -1,7 +1,10 @@
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { problemOfSeed, type SeedPrefix } from './nkey-seed.ts'
 import type { Problem } from './problem.ts'
 import { readSecretFile } from './secret-file.ts'
+
+/** All that a system trusts has some 220 KiB. */
+const CERTIFICATES_BYTES_MAX = 1024 * 1024
 
 /** Reads files and collects what is wrong with them; a file that is wrong reads as an empty text. */
 export class FileReader {
@@ -26,11 +29,15 @@ export class FileReader {
     )
   }
 
-  async pem(path: string, name: string, label: 'CERTIFICATE' | 'PRIVATE KEY'): Promise<string> {
-    const isSecret = label === 'PRIVATE KEY'
-    const hasBlock = (text: string): boolean => new RegExp(`-----BEGIN (?:[A-Z]+ )?${label}-----`).test(text)
-    const check = (text: string) => (hasBlock(text) ? undefined : `holds no PEM block of a ${label.toLowerCase()}`)
-    return isSecret ? this.#secret(path, name, check) : this.#read(path, name, check)
+  /** One certificate or several, in PEM. */
+  async certificates(path: string, name: string): Promise<string> {
+    return this.#read(path, name, problemOfCertificates, { bytesMax: CERTIFICATES_BYTES_MAX })
+  }
+
+  async privateKey(path: string, name: string): Promise<string> {
+    return this.#secret(path, name, (text) =>
+      /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(text) ? undefined : 'holds no PEM block of a private key',
+    )
   }
 
   /** Visible ASCII, as RFC 6749 A.2 has it. */
@@ -60,23 +67,24 @@ export class FileReader {
     )
   }
 
-  async readable(path: string, name: string): Promise<void> {
-    await this.#read(path, name, () => undefined)
+  async readable(path: string, name: string, bytesMax: number): Promise<void> {
+    await this.#read(path, name, () => undefined, { bytesMax })
   }
 
   async #secret(path: string, name: string, check: (text: string) => string | undefined): Promise<string> {
-    return this.#read(path, name, check, () =>
-      this.warnings.push({ path, message: `can be read by every user of this machine (chmod 600): ${name}` }),
-    )
+    return this.#read(path, name, check, {
+      onWorldReadable: () =>
+        this.warnings.push({ path, message: `can be read by every user of this machine (chmod 600): ${name}` }),
+    })
   }
 
   async #read(
     path: string,
     name: string,
     check: (text: string) => string | undefined,
-    onWorldReadable?: () => void,
+    { bytesMax, onWorldReadable }: { readonly bytesMax?: number; readonly onWorldReadable?: () => void },
   ): Promise<string> {
-    const file = await readSecretFile(name)
+    const file = await readSecretFile(name, bytesMax)
     if ('problem' in file) {
       this.problems.push({ path, message: file.problem })
       return ''
@@ -86,5 +94,20 @@ export class FileReader {
     if (problem === undefined) return file.text
     this.problems.push({ path, message: `${problem}: ${name}` })
     return ''
+  }
+}
+
+function problemOfCertificates(text: string): string | undefined {
+  const blocks = text.split(/(?=-----BEGIN )/).filter((block) => /^-----BEGIN (?:[A-Z]+ )?CERTIFICATE-----/.test(block))
+  if (blocks.length === 0) return 'holds no PEM block of a certificate'
+  return blocks.every(isCertificate) ? undefined : 'holds a certificate that cannot be read'
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    // The error of the parser says no more.
+    return false
   }
 }

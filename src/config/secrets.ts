@@ -73,8 +73,9 @@ export async function loadSecrets(config: Config): Promise<SecretsReading> {
 /** These are read whenever the issuer is asked, so that they may be replaced while the service runs. */
 async function checkIssuerFiles(path: string, issuer: IssuerConfig, files: FileReader): Promise<void> {
   const { keys, http, introspection } = issuer
-  if (keys !== undefined && 'jwksFile' in keys) await files.readable(`${path}.keys.jwks_file`, keys.jwksFile)
-  if (http.caFile !== undefined) await files.pem(`${path}.http.ca_file`, http.caFile, 'CERTIFICATE')
+  if (keys !== undefined && 'jwksFile' in keys)
+    await files.readable(`${path}.keys.jwks_file`, keys.jwksFile, http.maxBytes)
+  if (http.caFile !== undefined) await files.certificates(`${path}.http.ca_file`, http.caFile)
   if (http.bearerTokenFile !== undefined) await files.password(`${path}.http.bearer_token_file`, http.bearerTokenFile)
   if (introspection === undefined) return
   const { client } = introspection
@@ -99,9 +100,9 @@ async function readTls(tls: NatsConfig['tls'], files: FileReader): Promise<Secre
   if (tls === undefined) return undefined
   const { caFile, certFile, keyFile } = tls
   return {
-    ...(caFile === undefined ? {} : { ca: await files.pem('nats.tls.ca_file', caFile, 'CERTIFICATE') }),
-    ...(certFile === undefined ? {} : { cert: await files.pem('nats.tls.cert_file', certFile, 'CERTIFICATE') }),
-    ...(keyFile === undefined ? {} : { key: await files.pem('nats.tls.key_file', keyFile, 'PRIVATE KEY') }),
+    ...(caFile === undefined ? {} : { ca: await files.certificates('nats.tls.ca_file', caFile) }),
+    ...(certFile === undefined ? {} : { cert: await files.certificates('nats.tls.cert_file', certFile) }),
+    ...(keyFile === undefined ? {} : { key: await files.privateKey('nats.tls.key_file', keyFile) }),
   }
 }
 

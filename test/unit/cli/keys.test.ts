@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { fromSeed } from '@nats-io/nkeys'
 import { stringify } from 'yaml'
+import { createSigner } from '../../support/oidc.ts'
 import { callout } from './recorded-io.ts'
 
 const FILES = ['auth.password', 'issuer.nk', 'nats-server.keys.conf', 'sys.password', 'xkey.nk']
@@ -214,6 +215,26 @@ suite('config check', () => {
     const { exitCode, stderr } = await callout(['config', 'check', '--config', config])
     assert.equal(exitCode, 2)
     assert.match(stderr, /issuers: .*never a login token/)
+  })
+
+  test('looks into the key sets of issuers, and takes one as large as the issuer may send', async () => {
+    const dir = await folder()
+    await callout(['keys', 'generate', '--dir', dir])
+    const config = join(dir, '..', 'callout.yaml')
+    const { issuers, ...rest } = configuration()
+    const keys = { jwks_file: 'keys.json' }
+    await writeFile(config, stringify({ ...rest, issuers: [{ ...(issuers as object[])[0], keys }] }))
+    const checkedWith = async (text: string) => {
+      await writeFile(join(dir, '..', 'keys.json'), text)
+      const { exitCode, stderr } = await callout(['config', 'check', '--config', config])
+      return [exitCode, stderr.replace(config, 'callout.yaml').replace(join(dir, '..'), '…')]
+    }
+    const jwks = JSON.stringify({ keys: [createSigner('RS256').publicJwk] })
+    assert.deepEqual(await checkedWith(jwks.padEnd(100_000)), [0, ''])
+    assert.deepEqual(await checkedWith('hello'), [
+      2,
+      'callout: callout.yaml: issuers[0].keys.jwks_file: the document is not JSON: …/keys.json\n',
+    ])
   })
 
   test('warns of a secret that everybody can read, and accepts it', async () => {

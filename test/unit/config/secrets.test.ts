@@ -9,6 +9,7 @@ import { checkFiles } from '../../../src/config/check-files.ts'
 import { CONFIG_REFERENCE } from '../../../src/config/reference.ts'
 import { readConfig } from '../../../src/config/read-config.ts'
 import { loadSecrets, type SecretsReading } from '../../../src/config/secrets.ts'
+import { selfSignedCertificate } from '../../support/oidc.ts'
 import { configWith } from './config-text.ts'
 
 const text = (seed: Uint8Array): string => new TextDecoder().decode(seed)
@@ -16,7 +17,7 @@ const account = text(createAccount().getSeed())
 const curve = text(createCurve().getSeed())
 const user = text(createUser().getSeed())
 const creds = '-----BEGIN NATS USER JWT-----\nx\n------END NATS USER JWT------\n-----BEGIN USER NKEY SEED-----\ny\n'
-const certificate = '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n'
+const { cert: certificate } = selfSignedCertificate()
 const key = '-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n'
 
 let dir = ''
@@ -73,6 +74,13 @@ suite('secrets', () => {
     assert.deepEqual([issuerSeeds.map(({ seed }) => seed), xkeySeeds.map(({ seed }) => seed)], [[account], [curve]])
     assert.match(issuerSeeds[0]?.label ?? '', /\/issuer\.nk$/)
     assert.deepEqual(reading.warnings, [])
+  })
+
+  test('may be as many authorities as a system trusts', async () => {
+    const bundle = certificate.repeat(Math.ceil(220_000 / certificate.length))
+    const reading = await load({ 'nats.tls': { ca_file: 'ca.pem' } }, { 'ca.pem': bundle })
+    assert.ok('secrets' in reading)
+    assert.equal(reading.secrets.nats.tls?.ca, bundle.trimEnd())
   })
 
   test('may be a user nkey or a credentials file', async () => {
@@ -142,6 +150,12 @@ suite('secrets', () => {
       { 'issuers.0.http': { ca_file: 'ca.pem' } },
       { 'ca.pem': key },
       /^issuers\[0\]\.http\.ca_file: holds no PEM block of a certificate/,
+    ],
+    [
+      'authorities of which one is damaged',
+      { 'nats.tls': { ca_file: 'ca.pem' } },
+      { 'ca.pem': `${certificate}${certificate.replace(/M/, '')}` },
+      /^nats\.tls\.ca_file: holds a certificate that cannot be read/,
     ],
     [
       'an empty token for the keys of an issuer',
