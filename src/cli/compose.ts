@@ -27,11 +27,12 @@ import { StoreHealth } from '../spanner/health.ts'
 import { requireKnownSchema } from '../spanner/migrations.ts'
 import { createPolicyReader } from '../spanner/policy-store.ts'
 import { createEvents } from '../telemetry/events.ts'
-import { HttpEndpoints } from '../telemetry/http.ts'
+import { HttpEndpoints, type HttpOptions } from '../telemetry/http.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { openAuditTrail } from './audit-trail.ts'
 import { startHistory } from './history.ts'
+import { CommandFailure, EXIT } from './io.ts'
 import { connectionName, openSystemAccount, startMember, watchLoop, type SystemAccount } from './member.ts'
 import { createSigners } from './signers.ts'
 import { SERVICE_VERSION } from './version.ts'
@@ -74,7 +75,7 @@ export async function startCallout(options: ComposeOptions): Promise<CalloutServ
   await using stack = new AsyncDisposableStack()
   const { statistics, events } = countRequests(createEvents({ logger, metrics, clock }))
   const probes: ReadinessProbe[] = []
-  const http = stack.use(await HttpEndpoints.listen({ listen: config.http.listen, probes, metrics, logger }))
+  const http = stack.use(await listening({ listen: config.http.listen, probes, metrics, logger }))
 
   const emulator = options.emulatorHost === undefined ? {} : { emulatorHost: options.emulatorHost }
   const database = stack.use(new SpannerDatabase({ ...config.store, clock, events, ...emulator }))
@@ -277,4 +278,15 @@ function random(): number {
 /** Names one run of the service in the audit: never used again, not even by the same host. */
 export function newInstanceId(): string {
   return randomUUID()
+}
+
+async function listening(options: HttpOptions): Promise<HttpEndpoints> {
+  try {
+    return await HttpEndpoints.listen(options)
+  } catch (error) {
+    const { host, port } = options.listen
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    const line = `cannot listen on ${host}:${port} (${why}); choose another http.listen`
+    throw new CommandFailure(EXIT.failure, [line], { cause: error })
+  }
 }

@@ -6,7 +6,7 @@ import { CHECKS } from './doctor/checks.ts'
 import { createContext } from './doctor/context.ts'
 import { summaryOf, writeReport } from './doctor/report.ts'
 import { runChecks } from './doctor/run-checks.ts'
-import { EXIT, type CliIo } from './io.ts'
+import { EXIT, emulatorHostOf, type CliIo } from './io.ts'
 import type { OutputFormat } from './output.ts'
 
 /** A server that accepts connections and says nothing costs one of these. */
@@ -34,7 +34,7 @@ export async function examine(configFile: string, options: DoctorOptions, io: Cl
     fileWarnings: reading.warnings,
     clock,
     name: `callout doctor ${randomUUID().slice(0, 8)}`,
-    emulatorHost: io.env['SPANNER_EMULATOR_HOST'],
+    emulatorHost: emulatorHostOf(io),
   })
   const results = await runChecks(CHECKS, context, {
     checkWithinMs: CHECK_WITHIN_MS,

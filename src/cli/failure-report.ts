@@ -1,6 +1,6 @@
 import { CalloutError, type CalloutErrorCode } from '../core/errors.ts'
 import { grpcFailure, STATUS } from '../spanner/status.ts'
-import { CommandFailure, EXIT, type CliIo } from './io.ts'
+import { CommandFailure, EXIT, emulatorHostOf, type CliIo } from './io.ts'
 import { visible } from './visible.ts'
 
 const EXIT_CODES: Readonly<Record<CalloutErrorCode, number>> = {
@@ -48,7 +48,7 @@ function isStoreAbsent({ code, cause }: CalloutError): boolean {
 
 function adviceFor(code: CalloutErrorCode, io: CliIo): string {
   if (code !== 'ERR_STORE_UNAVAILABLE') return ''
-  const emulator = io.env['SPANNER_EMULATOR_HOST']
+  const emulator = emulatorHostOf(io)
   return emulator === undefined
     ? ' (check store.url, the network and GOOGLE_APPLICATION_CREDENTIALS, then try again)'
     : ` (is the emulator of SPANNER_EMULATOR_HOST running at ${emulator}?)`

@@ -52,6 +52,12 @@ export function usageFailure(line: string): CommandFailure {
   return new CommandFailure(EXIT.usage, [line])
 }
 
+/** `host:port` of an emulator; undefined for Spanner itself, also where the variable is set to nothing. */
+export function emulatorHostOf({ env }: CliIo): string | undefined {
+  const host = env['SPANNER_EMULATOR_HOST']
+  return host === '' ? undefined : host
+}
+
 /** Says what is worth a look and does not keep the command from its work. */
 export function warn(io: CliIo, line: string): void {
   io.stderr.write(`callout: warning: ${visible(line)}\n`)

@@ -5,7 +5,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { newInstanceId, startCallout, type CalloutService } from './compose.ts'
 import { loadConfig, loadConfigSecrets } from './configuration.ts'
-import { CommandFailure, EXIT, type CliIo } from './io.ts'
+import { EXIT, emulatorHostOf, type CliIo } from './io.ts'
 import { SERVICE_VERSION } from './version.ts'
 
 /** Draining takes at most one deadline and closing some hundred milliseconds; after this long something hangs. */
@@ -44,7 +44,7 @@ export async function serve({ configFile }: { readonly configFile: string }, io:
   try {
     logger.info({ event: 'starting', version: SERVICE_VERSION }, 'callout is starting')
     const options = { config, secrets, logger, metrics, instanceId, signal: stopping.signal }
-    const service = await started({ ...options, emulatorHost: io.env['SPANNER_EMULATOR_HOST'] })
+    const service = await started({ ...options, emulatorHost: emulatorHostOf(io) })
     if (service === undefined) return EXIT.ok
     logger.info({ event: 'started', http: service.httpUrl }, 'callout is serving')
     const code = await ended(service, stopping.signal)
@@ -62,7 +62,7 @@ async function started(options: Parameters<typeof startCallout>[0]): Promise<Cal
     return await startCallout(options)
   } catch (error) {
     if (options.signal.aborted) return undefined
-    throw asFailure(error, options.config.http.listen)
+    throw error
   }
 }
 
@@ -76,11 +76,4 @@ async function stopped(service: CalloutService): Promise<void> {
   const hanging = setTimeout(() => process.kill(process.pid, 'SIGKILL'), STOP_WITHIN_MS).unref()
   await service[Symbol.asyncDispose]()
   clearTimeout(hanging)
-}
-
-function asFailure(error: unknown, listen: { host: string; port: number }): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
-  const line = `cannot listen on ${listen.host}:${listen.port} (${code}); choose another http.listen`
-  return new CommandFailure(EXIT.failure, [line], { cause: error })
 }

@@ -3,7 +3,7 @@ import { systemClock } from '../service/clock.ts'
 import { SpannerDatabase } from '../spanner/database.ts'
 import { requireKnownSchema } from '../spanner/migrations.ts'
 import { loadConfig } from './configuration.ts'
-import type { CliIo } from './io.ts'
+import { emulatorHostOf, type CliIo } from './io.ts'
 
 /** A person waits for it; Spanner answers within a second or not at all. */
 const SCHEMA_TIMEOUT_MS = 5_000
@@ -24,8 +24,8 @@ export type StoreUser = 'role' | 'owner'
 export async function openStore(configFile: string, io: CliIo, as: StoreUser = 'role'): Promise<Store> {
   const config = await loadConfig(configFile)
   const { database: databaseName, role } = config.store
-  const emulatorHost = io.env['SPANNER_EMULATOR_HOST']
-  const endpoint = emulatorHost === undefined || emulatorHost === '' ? {} : { emulatorHost }
+  const emulatorHost = emulatorHostOf(io)
+  const endpoint = emulatorHost === undefined ? {} : { emulatorHost }
   const database = new SpannerDatabase({
     database: databaseName,
     ...(role !== undefined && as === 'role' && { role }),

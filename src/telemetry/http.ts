@@ -51,7 +51,7 @@ export class HttpEndpoints implements AsyncDisposable {
     this.#server.maxConnections = CONNECTIONS_MAX
   }
 
-  /** Listens; rejects with the error of the system (`EADDRINUSE`, `EACCES`) when it cannot. */
+  /** Listens; rejects with the error of the system when it cannot. */
   static async listen(options: HttpOptions): Promise<HttpEndpoints> {
     const endpoints = new HttpEndpoints(options)
     const { host, port } = options.listen

@@ -15,7 +15,10 @@ import { startOwnEmulator } from '../support/spanner.ts'
 const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts')
 
 /** `callout serve` against a new database of an emulator that comes by this address. */
-async function serve(emulator: SpannerEmulator, host = emulator.host): Promise<{ status: number; stderr: string }> {
+async function serve(
+  emulator: SpannerEmulator,
+  { host = emulator.host, listen = '127.0.0.1:0' } = {},
+): Promise<{ status: number; stderr: string }> {
   const { path: home } = privateDirectory('callout-schema')
   const callout = async (...args: string[]): Promise<{ status: number; stderr: string }> => {
     const env = { ...process.env, SPANNER_EMULATOR_HOST: host }
@@ -31,7 +34,7 @@ async function serve(emulator: SpannerEmulator, host = emulator.host): Promise<{
 callout: { issuer_seed_files: [secrets/issuer.nk], accounts: { APP: {} } }
 issuers: [{ id: corp, issuer: 'https://idp.example', keys: { discovery: {} }, algorithms: [RS256], audiences: [nats] }]
 store: { url: 'spanner://${await createEmulatorDatabase(emulator.host)}' }
-http: { listen: '127.0.0.1:0' }
+http: { listen: '${listen}' }
 `,
   )
   return await callout('serve')
@@ -53,10 +56,17 @@ test('serve does not wait for a privilege that is missing, and says whose and wh
     metadata: new grpc.Metadata(),
   })
   await using proxy = await startGrpcProxy(emulator.host, (name) => (name === 'createSession' ? denied : undefined))
-  const { status, stderr } = await serve(emulator, proxy.host)
+  const { status, stderr } = await serve(emulator, { host: proxy.host })
   assert.equal(status, 1)
   assert.match(
     stderr,
     /^callout: session: a privilege is missing in Spanner: Caller [^\n]*"Least privilege in Spanner"[^\n]*\n$/,
   )
+})
+
+test('serve says in one line that it cannot listen on an address that is not of this machine', async () => {
+  await using emulator = await startOwnEmulator()
+  const { status, stderr } = await serve(emulator, { listen: '192.0.2.1:9090' })
+  assert.equal(status, 1)
+  assert.equal(stderr, 'callout: cannot listen on 192.0.2.1:9090 (EADDRNOTAVAIL); choose another http.listen\n')
 })
