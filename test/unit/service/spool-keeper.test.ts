@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import { CalloutError } from '../../../src/core/errors.ts'
+import type { RecordSpool } from '../../../src/service/ports.ts'
 import { SpoolKeeper } from '../../../src/service/spool-keeper.ts'
 import { FileSpool } from '../../../src/spool/record-spool.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -34,9 +35,9 @@ afterEach(async () => {
 })
 
 function keeperOf(): SpoolKeeper {
-  const replay = async (): Promise<number> => {
+  const replay = async (spool: RecordSpool): Promise<number> => {
     const before = stored.length
-    await file.drain(async (records) => {
+    await spool.drain(async (records) => {
       if (failure !== undefined) throw failure
       stored.push(...records)
     }, 10)
@@ -102,6 +103,47 @@ suite('a spool that is emptied', () => {
     await clock.advance(1000)
     await keeper[Symbol.asyncDispose]()
     assert.deepEqual(stored, ['a'])
+  })
+})
+
+suite('a spool diverts', () => {
+  test('nothing as long as nothing is given to it', () => {
+    assert.equal(keeperOf().isDiverting, false)
+  })
+
+  test('from the first record that it is given, through the outage', async () => {
+    const keeper = keeperOf()
+    failure = away
+    const appending = keeper.append(['a'])
+    assert.equal(keeper.isDiverting, true)
+    await appending
+    await keeper.empty()
+    assert.equal(keeper.isDiverting, true)
+  })
+
+  test('no more once the first of its records are in the database', async () => {
+    const keeper = keeperOf()
+    await keeper.append(['a', 'b'])
+    const taken = keeper.drain(async ([record]) => {
+      if (record === 'b') throw away
+    }, 1)
+    await assert.rejects(taken, away)
+    assert.deepEqual([keeper.isDiverting, keeper.pending], [false, 1])
+  })
+
+  test('no more once the database refuses what waits, since it may take what comes', async () => {
+    const keeper = keeperOf()
+    failure = refused
+    await keeper.append(['a'])
+    await keeper.empty()
+    assert.equal(keeper.isDiverting, false)
+  })
+
+  test('no more after a disk that took nothing', async () => {
+    const keeper = keeperOf()
+    await assert.rejects(keeper.append(['x'.repeat(200_000)]), { code: 'ERR_AUDIT_UNAVAILABLE' })
+    await keeper.empty()
+    assert.equal(keeper.isDiverting, false)
   })
 })
 
