@@ -64,7 +64,7 @@ async function openSpool(
   if (config.audit.spool === undefined) return {}
   const file = stack.use(await FileSpool.open({ ...config.audit.spool, clock }))
   metrics.observeSpool(() => file.pending)
-  const spool = new SpoolKeeper({ spool: file, replay: () => replaySpool(file, database, clock), clock, events })
+  const spool = new SpoolKeeper({ spool: file, replay: (from) => replaySpool(from, database, clock), clock, events })
   probes.push(spool.probe)
   while (!(await spool.empty())) await delay(REPLAY_RETRY_MS, undefined, { signal })
   stack.use(spool).start()

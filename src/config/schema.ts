@@ -273,7 +273,7 @@ export const configSchema = z
             max_bytes: setting(
               size({ min: 1_048_576, max: 1_073_741_824 }).prefault(64 * 1_048_576),
               'size',
-              'No more than so much is kept; then clients are refused. A row has some 3 KiB.',
+              'No more than so much is kept; then clients are refused. A row has some 3 KiB. The disk has to have half as much again.',
             ),
             max_age: setting(
               duration({ minMs: MINUTE_MS, maxMs: DAY_MS }).prefault('15m'),

@@ -92,6 +92,14 @@ export interface RecordSpool {
   drain(take: (records: readonly string[]) => Promise<void>, batchMax: number): Promise<void>
 }
 
+/** A place for records while the database does not take them. Throws as `RecordSpool`. */
+export interface OutageSpool {
+  /** Whether records are to come here first: the database did not take the last ones, and has taken none since. */
+  readonly isDiverting: boolean
+  /** Returns when the records are on the disk. */
+  append(records: readonly string[]): Promise<void>
+}
+
 /** Makes the signed user JWT of an allow and checks it before returning. Rejects only on a bug. Pure CPU. */
 export interface UserJwtIssuer {
   issue(allow: Allow, request: AuthorizationRequest, userName: string): Promise<string>

@@ -1,29 +1,35 @@
 import { CalloutError } from '../core/errors.ts'
 import type { CalloutEvents, ReadinessProbe } from './events.ts'
-import type { Clock, RecordSpool } from './ports.ts'
+import type { Clock, OutageSpool, RecordSpool } from './ports.ts'
 
 export interface SpoolKeeperOptions {
   readonly spool: RecordSpool
   /** Brings everything in the spool to where it belongs; returns how many records that were. Throws `CalloutError`. */
-  readonly replay: () => Promise<number>
+  readonly replay: (spool: RecordSpool) => Promise<number>
   readonly clock: Clock
   readonly events: Pick<CalloutEvents, 'spoolReplayed' | 'spoolKept' | 'unexpected'>
 }
 
 /** How long an outage goes on unnoticed after its end, at most. */
 const LOOK_MS = 1000
+/** At the end the database gets so long for what is spooled: it is safe on the disk, and other parts have yet to end. */
+const END_WITHIN_MS = 2000
 
 /**
- * A spool that is emptied as soon as that is possible again. Once an attempt to empty it was forbidden, or a record refused for what it
- * holds, it takes nothing until it is empty: an outage ends by itself, but such a record may never come to where it belongs, and
- * with it none that comes after it; nobody is to rely on them.
+ * A spool that is emptied as soon as that is possible again. It diverts from the first record that it is given until the database has
+ * taken some, or given an answer that is no outage: what comes then does not wait for what is still spooled.
+ *
+ * Once an attempt to empty it was forbidden, or a record refused for what it holds, it takes nothing until it is empty: an outage ends
+ * by itself, but such a record may never come to where it belongs, and with it none that comes after it; nobody is to rely on them.
  */
-export class SpoolKeeper implements RecordSpool, AsyncDisposable {
+export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
   readonly #options: SpoolKeeperOptions
   #running: Promise<void> = Promise.resolve()
   #cancel: () => void = () => {}
   #isServing = false
+  #isDiverting = false
   #isEnding = false
+  #hasEnded = false
   /** Of the last attempt. */
   #failure: CalloutError | undefined
   /** Of the last attempt that was no outage. */
@@ -40,18 +46,27 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
     this.#lookLater()
   }
 
+  /** Empties it once more, within two seconds, unless the database is away; what waits then is left to the next process. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const { promise: expired, resolve: expire } = Promise.withResolvers<void>()
     this.#isEnding = true
     this.#cancel()
-    await this.#running
-    await this.empty()
+    const cancel = this.#options.clock.after(END_WITHIN_MS, expire)
+    if (!this.#isAway) await Promise.race([this.#emptyAtEnd(), expired])
+    cancel()
+    this.#hasEnded = true
   }
 
   get pending(): number {
     return this.#options.spool.pending
   }
 
+  get isDiverting(): boolean {
+    return this.#isDiverting
+  }
+
   async append(records: readonly string[]): Promise<void> {
+    this.#isDiverting = true
     const cause = this.#refusal
     if (cause !== undefined)
       throw new CalloutError('ERR_AUDIT_UNAVAILABLE', `audit: the spool is closed: ${cause.message}`, { cause })
@@ -59,20 +74,27 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
   }
 
   drain(take: (records: readonly string[]) => Promise<void>, batchMax: number): Promise<void> {
-    return this.#options.spool.drain(take, batchMax)
+    return this.#options.spool.drain(async (records) => {
+      await take(records)
+      if (this.#hasEnded)
+        throw new CalloutError('ERR_DEADLINE', 'the spool was closed before the database had answered')
+      this.#isDiverting = false
+    }, batchMax)
   }
 
   /** Whether nothing is left. Never rejects. */
   async empty(): Promise<boolean> {
     const { spool, replay, events } = this.#options
     try {
-      if (spool.pending > 0) events.spoolReplayed(await replay())
+      if (spool.pending > 0) events.spoolReplayed(await replay(this))
       this.#failure = undefined
       this.#refusal = undefined
+      this.#isDiverting = false
       return true
     } catch (error) {
       if (error instanceof CalloutError) {
         this.#failure = error
+        if (error.code !== 'ERR_STORE_UNAVAILABLE') this.#isDiverting = false
         if (error.code === 'ERR_STORE_FORBIDDEN' || error.code === 'ERR_STORE_REFUSED') this.#refusal = error
         events.spoolKept(spool.pending, error)
       } else events.unexpected('spool', error)
@@ -87,6 +109,16 @@ export class SpoolKeeper implements RecordSpool, AsyncDisposable {
     const why = `${rows} on the disk wait for the database${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`
     const ready = pending === 0 || (this.#isServing && this.#refusal === undefined)
     return [{ part: 'audit_spool', ready, ...(pending > 0 && { why }) }]
+  }
+
+  async #emptyAtEnd(): Promise<void> {
+    await this.#running
+    if (!this.#isAway) await this.empty()
+  }
+
+  /** As far as is known: it did not take the last records, or not what was spooled. */
+  get #isAway(): boolean {
+    return this.#isDiverting || this.#failure !== undefined
   }
 
   #lookLater(): void {

@@ -1,7 +1,7 @@
 import type { AuditChain } from '../core/audit-chain.ts'
 import type { AuditEntry } from '../core/audit-entry.ts'
 import { CalloutError } from '../core/errors.ts'
-import type { Clock, DeadlineMs, DecisionLog, RecordSpool } from '../service/ports.ts'
+import type { Clock, DeadlineMs, DecisionLog, OutageSpool } from '../service/ports.ts'
 import type { SpannerDatabase } from './database.ts'
 import { writtenContent } from './decision-content.ts'
 import { encodeDecision } from './decision-row.ts'
@@ -18,7 +18,7 @@ export interface DecisionLogOptions {
   readonly chain: AuditChain
   readonly clock: Clock
   /** Takes rows while the database does not. */
-  readonly spool?: RecordSpool
+  readonly spool?: OutageSpool
 }
 
 /** With a spool, the share of the time that the database gets; the rest is for the disk. */
@@ -32,7 +32,8 @@ interface Sealed {
 
 /**
  * The `Decisions` table as a log: one commit for each batch. With a spool, rows that the database does not take in time are durable
- * once they are on the disk, and so is whatever comes after them until they are in the database, so that the order is kept.
+ * once they are on the disk, and so is whatever comes after them until the database takes rows again. Rows may so come into the
+ * table before those of an earlier `ChainSeq`.
  */
 export function createDecisionLog({ database, chain, clock, spool }: DecisionLogOptions): DecisionLog {
   const made = new WeakMap<AuditEntry, Sealed>()
@@ -50,7 +51,7 @@ export function createDecisionLog({ database, chain, clock, spool }: DecisionLog
     for (const { seq, rowHash } of sealed) chain.settle(seq, isStored(rowHash))
   }
 
-  async function toSpool(sealed: readonly Sealed[], to: RecordSpool): Promise<void> {
+  async function toSpool(sealed: readonly Sealed[], to: OutageSpool): Promise<void> {
     try {
       await to.append(sealed.map(({ row }) => spoolRecord(row)))
       settle(sealed, () => true)
@@ -70,7 +71,7 @@ export function createDecisionLog({ database, chain, clock, spool }: DecisionLog
     async append(entries, deadlineMs) {
       if (entries.length === 0) return
       const sealed = entries.map(sealedOf)
-      if (spool !== undefined && spool.pending > 0) return await toSpool(sealed, spool)
+      if (spool?.isDiverting === true) return await toSpool(sealed, spool)
       const nowMs = clock.monotonicMs()
       const databaseMs = spool === undefined ? deadlineMs : nowMs + (deadlineMs - nowMs) * DATABASE_SHARE
       try {

@@ -28,44 +28,76 @@ export async function insertRows(
   rows: readonly SealedRow[],
   deadlineMs: DeadlineMs,
 ): Promise<ReadonlySet<string>> {
+  const conflict = await commitRows(database, grantSets, rows, deadlineMs)
+  if (conflict === undefined) return new Set(rows.map((row) => textOf(row, 'RowHash')))
+  const stored = await storedAmong(database, rows, deadlineMs)
+  if (stored.size < rows.length) {
+    throw new CalloutError('ERR_STORE_CONFLICT', 'decisions: a part of the batch is stored', { cause: conflict })
+  }
+  const same = rows.filter((row) => stored.get(textOf(row, 'DecisionId')) === textOf(row, 'RowHash'))
+  return new Set(same.map((row) => textOf(row, 'RowHash')))
+}
+
+/** Inserts those of some rows that are not there, in one commit. Throws the `CalloutError`s of the database. */
+export async function insertMissingRows(
+  database: SpannerDatabase,
+  grantSets: GrantSets,
+  rows: readonly SealedRow[],
+  deadlineMs: DeadlineMs,
+): Promise<void> {
+  const conflict = await commitRows(database, grantSets, rows, deadlineMs)
+  if (conflict === undefined) return
+  const stored = await storedAmong(database, rows, deadlineMs)
+  if (stored.size === 0) throw conflict
+  const missing = rows.filter((row) => !stored.has(textOf(row, 'DecisionId')))
+  if (missing.length > 0) await insertMissingRows(database, grantSets, missing, deadlineMs)
+}
+
+/** Returns the failure when one of them is there; then none was inserted. */
+async function commitRows(
+  database: SpannerDatabase,
+  grantSets: GrantSets,
+  rows: readonly SealedRow[],
+  deadlineMs: DeadlineMs,
+): Promise<CalloutError | undefined> {
   const sets = grantSets.missing(rows)
   try {
     const inserts = sparseInsertions(DECISIONS, STORED_DECISION_COLUMNS, rows)
     await database.commit([...inserts, ...sets.mutations], { repeatable: true }, deadlineMs)
   } catch (error) {
     if (!(error instanceof CalloutError) || error.code !== 'ERR_STORE_CONFLICT') throw error
-    return await requireStored(database, rows, deadlineMs)
+    return error
   }
   sets.written()
-  return new Set(rows.map((row) => textOf(row, 'RowHash')))
+  return undefined
 }
 
-async function requireStored(
+/** The hashes of those that are there, by their ids. Throws `ERR_STORE_CONFLICT` when an id is that of another decision. */
+async function storedAmong(
   database: SpannerDatabase,
   wanted: readonly SealedRow[],
   deadlineMs: DeadlineMs,
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlyMap<string, string | undefined>> {
   const prefixes = wanted.map((row) => KEY_COLUMNS.map((column) => cellOf(row, column)))
   const read = { table: DECISIONS, columns: IDENTIFYING_COLUMNS, prefixes, limit: wanted.length }
   const { rows } = await database.read(read, 'strong', deadlineMs)
-  const stored = new Map<string, { readonly decision: string; readonly rowHash: string | undefined }>()
+  const found = new Map<string, { readonly decision: string; readonly rowHash: string | undefined }>()
   for (const row of rows) {
     const reader = new RowReader(DECISIONS, IDENTIFYING_COLUMNS, row)
     const id = reader.string()
-    stored.set(id, { decision: `${reader.string()} ${reader.string()}`, rowHash: reader.optionalString() })
+    found.set(id, { decision: `${reader.string()} ${reader.string()}`, rowHash: reader.optionalString() })
   }
-  const same = new Set<string>()
+  const stored = new Map<string, string | undefined>()
   for (const row of wanted) {
-    const found = stored.get(textOf(row, 'DecisionId'))
-    if (found?.decision !== `${textOf(row, 'Outcome')} ${textOf(row, 'UserNkey')}`) {
-      throw new CalloutError(
-        'ERR_STORE_CONFLICT',
-        'decisions: a part of the batch is stored, or another decision with its id',
-      )
+    const id = textOf(row, 'DecisionId')
+    const same = found.get(id)
+    if (same === undefined) continue
+    if (same.decision !== `${textOf(row, 'Outcome')} ${textOf(row, 'UserNkey')}`) {
+      throw new CalloutError('ERR_STORE_CONFLICT', 'decisions: another decision with this id is stored')
     }
-    if (found.rowHash === textOf(row, 'RowHash')) same.add(textOf(row, 'RowHash'))
+    stored.set(id, same.rowHash)
   }
-  return same
+  return stored
 }
 
 /** The text of a cell that is never NULL. Throws `RowShapeError`. */

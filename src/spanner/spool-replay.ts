@@ -1,12 +1,14 @@
-import { CalloutError } from '../core/errors.ts'
 import type { Clock, RecordSpool } from '../service/ports.ts'
 import type { SpannerDatabase } from './database.ts'
 import { createGrantSets } from './grant-sets.ts'
 import { STORED_DECISION_COLUMNS } from './schema.ts'
-import { insertRows, type SealedRow } from './sealed-rows.ts'
+import { insertMissingRows, type SealedRow } from './sealed-rows.ts'
 import { booleanValue, NULL, type Value } from './values.ts'
 
-const ROWS_PER_COMMIT_MAX = 24
+/** As large as is cheap in the emulator. */
+const ROWS_PER_COMMIT_MAX = 32
+/** As many as the writer has of new rows, which go on beside these. */
+const COMMITS_IN_FLIGHT_MAX = 4
 const COMMIT_TIMEOUT_MS = 5_000
 
 /** A row as one line: columns by name, so that a later release reads it. */
@@ -25,24 +27,26 @@ function rowOf(record: string): SealedRow {
 }
 
 /**
- * Writes everything in the spool to `Decisions`, in order and marked `Spooled`. May be done again after any failure: rows that are
- * there already are recognised. Throws the `CalloutError`s of the database.
+ * Writes everything in the spool to `Decisions`, marked `Spooled`, some commits at a time. May be done again after any failure: rows that
+ * are there already are recognised. Throws the `CalloutError`s of the database.
  */
 export async function replaySpool(spool: RecordSpool, database: SpannerDatabase, clock: Clock): Promise<number> {
   const grantSets = createGrantSets(clock)
   let replayed = 0
-  const insert = (rows: readonly SealedRow[]): Promise<unknown> =>
-    insertRows(database, grantSets, rows, clock.monotonicMs() + COMMIT_TIMEOUT_MS)
-  await spool.drain(async (records) => {
-    const rows = records.map(rowOf)
-    try {
-      await insert(rows)
-    } catch (error) {
-      if (!(error instanceof CalloutError) || error.code !== 'ERR_STORE_CONFLICT') throw error
-      // A commit whose answer was lost had other rows beside these.
-      for (const row of rows) await insert([row])
+  async function insert(rows: readonly SealedRow[]): Promise<void> {
+    const commits: Promise<void>[] = []
+    for (let start = 0; start < rows.length; start += ROWS_PER_COMMIT_MAX) {
+      const deadlineMs = clock.monotonicMs() + COMMIT_TIMEOUT_MS
+      commits.push(insertMissingRows(database, grantSets, rows.slice(start, start + ROWS_PER_COMMIT_MAX), deadlineMs))
     }
-    replayed += rows.length
-  }, ROWS_PER_COMMIT_MAX)
+    // All of them, so that none is still under way when they are tried again.
+    const failed = (await Promise.allSettled(commits)).find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
+  }
+
+  await spool.drain(async (records) => {
+    await insert(records.map(rowOf))
+    replayed += records.length
+  }, ROWS_PER_COMMIT_MAX * COMMITS_IN_FLIGHT_MAX)
   return replayed
 }

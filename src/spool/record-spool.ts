@@ -1,40 +1,35 @@
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { CalloutError } from '../core/errors.ts'
 import type { Clock, RecordSpool } from '../service/ports.ts'
 import { lockFolder } from './folder-lock.ts'
+import { bytesOf, linesOf, readLines, START } from './record-lines.ts'
 
-const HASH_CHARACTERS = 64
-const START = '0'.repeat(HASH_CHARACTERS)
 const FILE = 'decisions.spool'
-const LINE_BYTES_MAX = 4 * 1024 * 1024
+/** What the file is to be, until it is whole. */
+const NEXT_FILE = `${FILE}.next`
+const NOT_MENDED = 'the spool cannot be written, and not be mended'
 
 export interface RecordSpoolOptions {
   readonly folder: string
+  /** Of the file; half as much again while it is written anew without what was handed out. */
   readonly bytesMax: number
   /** The oldest record may wait so long; then nothing more is taken. */
   readonly ageMaxMs: number
   readonly clock: Clock
 }
 
-/** Records as they are on the disk; `hash` covers them and all before. */
-interface Line {
-  readonly record: string
-  readonly hash: string
-}
-
 /**
  * A file of records, one a line, each after the SHA-256 of the line before and itself: what is torn, changed, left out or moved is
- * noticed. `append` returns when the records are on the disk (fdatasync). The end of a file that a killed process left torn
- * was never confirmed to anybody, and is cut off. The folder belongs to one process at a time.
+ * noticed. `append` returns when the records are on the disk (fdatasync). The end of a file that a killed process left torn was never
+ * confirmed to anybody, and is cut off. What was handed out gives its room to what comes. The folder belongs to one process at a time.
  *
  * Throws `ERR_AUDIT_UNAVAILABLE` when it is full, too old, or cannot be written, and `ERR_CONFIG_INVALID` when it cannot be opened.
  */
 export class FileSpool implements RecordSpool, AsyncDisposable {
   readonly #options: RecordSpoolOptions
-  readonly #file: FileHandle
+  #file: FileHandle
   readonly #unlock: () => Promise<void>
   #bytes: number
   #hash: string
@@ -42,7 +37,7 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
   #drained: { bytes: number; hash: string }
   #pending: number
   #oldestMs: number | undefined
-  /** Writes and cuts take turns. */
+  /** Whatever touches the file takes turns. */
   #turn: Promise<unknown> = Promise.resolve()
   #damage: string | undefined
 
@@ -68,17 +63,18 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       const unlock = await lockFolder(folder)
+      await rm(join(folder, NEXT_FILE), { force: true })
       const file = await open(join(folder, FILE), constants.O_RDWR | constants.O_CREAT, 0o600)
       for (const holder of [folder, dirname(resolve(folder))]) await syncFolder(holder)
       const { mtimeMs } = await file.stat()
-      const { lines, bytes, isTorn } = await linesOf(file, 0, START)
+      const { records, hash, bytes, isTorn } = await readLines(file, 0, START)
       if (isTorn) {
         await file.truncate(bytes)
         await file.datasync()
       }
-      const pending = lines.length
+      const pending = records.length
       const oldest = pending === 0 ? {} : { oldestMs: clock.monotonicMs() - Math.max(0, clock.nowMs() - mtimeMs) }
-      return new FileSpool(options, file, unlock, { bytes, hash: lines.at(-1)?.hash ?? START, pending, ...oldest })
+      return new FileSpool(options, file, unlock, { bytes, hash, pending, ...oldest })
     } catch (error) {
       if (error instanceof CalloutError) throw error
       const why = error instanceof Error && 'code' in error ? String(error.code) : String(error)
@@ -96,27 +92,21 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
 
   append(records: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
-      const { clock, bytesMax, ageMaxMs } = this.#options
+      const { clock, ageMaxMs } = this.#options
       if (this.#damage !== undefined) throw unavailable(this.#damage)
       if (this.#oldestMs !== undefined && clock.monotonicMs() - this.#oldestMs > ageMaxMs) {
         throw unavailable('what is spooled has waited too long')
       }
-      let hash = this.#hash
-      let text = ''
-      for (const record of records) {
-        if (/[\n\r]/.test(record)) throw new TypeError('a record is one line')
-        hash = hashOf(hash, record)
-        text += `${hash} ${record}\n`
-      }
-      const bytes = Buffer.from(text)
-      if (this.#bytes + bytes.length > bytesMax) throw unavailable('the spool is full')
+      if (records.some((record) => /[\n\r]/.test(record))) throw new TypeError('a record is one line')
+      await this.#makeRoom(bytesOf(records))
+      const { bytes, hash } = linesOf(this.#hash, records)
       try {
         const { bytesWritten } = await this.#file.write(bytes, 0, bytes.length, this.#bytes)
         if (bytesWritten !== bytes.length) throw new Error('the disk took a part only')
         await this.#file.datasync()
       } catch (error) {
         await this.#cutTo(this.#bytes)
-        throw unavailable(`the spool cannot be written: ${error instanceof Error ? error.message : ''}`, error)
+        throw notWritten(error)
       }
       this.#bytes += bytes.length
       this.#hash = hash
@@ -128,16 +118,14 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
   /** Hands out what is spooled, in order, in batches of at most `batchMax`; what `take` has taken is not handed out again. */
   async drain(take: (records: readonly string[]) => Promise<void>, batchMax: number): Promise<void> {
     while (this.#pending > 0) {
-      const { lines } = await linesOf(this.#file, this.#drained.bytes, this.#drained.hash, this.#bytes)
-      if (lines.length === 0) throw unavailable('the spool was changed on the disk')
-      for (let start = 0; start < lines.length; start += batchMax) {
-        const batch = lines.slice(start, start + batchMax)
-        await take(batch.map(({ record }) => record))
-        const bytes = batch.reduce((sum, { record }) => sum + HASH_CHARACTERS + 2 + Buffer.byteLength(record), 0)
-        this.#drained = { bytes: this.#drained.bytes + bytes, hash: batch.at(-1)?.hash ?? START }
-        this.#pending -= batch.length
+      const readMs = this.#options.clock.monotonicMs()
+      const records = await this.#inTurn(() => this.#waiting())
+      for (let start = 0; start < records.length; start += batchMax) {
+        const batch = records.slice(start, start + batchMax)
+        await take(batch)
+        await this.#inTurn(() => this.#handedOut(batch))
       }
-      await this.#inTurn(() => this.#emptied())
+      if (this.#pending > 0) this.#oldestMs = readMs
     }
   }
 
@@ -147,12 +135,18 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
     await this.#unlock()
   }
 
-  /** Begins anew when all is drained; what came meanwhile stays. */
-  async #emptied(): Promise<void> {
-    if (this.#pending > 0) {
-      this.#oldestMs = this.#options.clock.monotonicMs()
-      return
-    }
+  async #waiting(): Promise<readonly string[]> {
+    const { records } = await readLines(this.#file, this.#drained.bytes, this.#drained.hash, this.#bytes)
+    if (records.length === 0) throw unavailable('the spool was changed on the disk')
+    return records
+  }
+
+  /** Begins anew when nothing waits any more. */
+  async #handedOut(records: readonly string[]): Promise<void> {
+    const { bytes, hash } = this.#drained
+    this.#drained = { bytes: bytes + bytesOf(records), hash: linesOf(hash, records).hash }
+    this.#pending -= records.length
+    if (this.#pending > 0) return
     await this.#file.truncate(0)
     await this.#file.datasync()
     this.#bytes = 0
@@ -161,11 +155,48 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
     this.#oldestMs = undefined
   }
 
+  /** Leaves behind what was handed out when that is half of the file: so each record is copied once, on an average. */
+  async #makeRoom(bytes: number): Promise<void> {
+    const { bytesMax } = this.#options
+    const isFull = (): boolean => this.#bytes + bytes > bytesMax
+    if (isFull() && this.#drained.bytes > 0 && this.#drained.bytes * 2 >= this.#bytes) await this.#copyWaiting()
+    if (isFull()) throw unavailable('the spool is full')
+  }
+
+  /** A process that is killed meanwhile leaves the file as it was before or as it is after. */
+  async #copyWaiting(): Promise<void> {
+    const { folder } = this.#options
+    const next = join(folder, NEXT_FILE)
+    let before: FileHandle
+    try {
+      const records = await this.#waiting()
+      if (records.length !== this.#pending) throw new Error('it was changed on the disk')
+      const { bytes, hash } = linesOf(START, records)
+      const file = await writtenFile(next, bytes)
+      await rename(next, join(folder, FILE)).catch((error: unknown) => abandoned(file, error))
+      before = this.#file
+      this.#file = file
+      this.#bytes = bytes.length
+      this.#hash = hash
+      this.#drained = { bytes: 0, hash: START }
+    } catch (error) {
+      await rm(next, { force: true })
+      throw notWritten(error)
+    }
+    try {
+      await syncFolder(folder)
+      await before.close()
+    } catch (error) {
+      this.#damage = NOT_MENDED
+      throw notWritten(error)
+    }
+  }
+
   async #cutTo(bytes: number): Promise<void> {
     try {
       await this.#file.truncate(bytes)
     } catch {
-      this.#damage = 'the spool cannot be written, and not be mended'
+      this.#damage = NOT_MENDED
     }
   }
 
@@ -176,37 +207,21 @@ export class FileSpool implements RecordSpool, AsyncDisposable {
   }
 }
 
-/**
- * Whole lines from a place on, as far as their hashes hold. A bad last line is a torn one; one with whole lines behind it
- * was not left by a process that was killed.
- */
-async function linesOf(
-  file: FileHandle,
-  from: number,
-  before: string,
-  to?: number,
-): Promise<{ readonly lines: readonly Line[]; readonly bytes: number; readonly isTorn: boolean }> {
-  const size = to ?? (await file.stat()).size
-  const content = Buffer.alloc(size - from)
-  await file.read(content, 0, content.length, from)
-  const lines: Line[] = []
-  let [hash, start] = [before, 0]
-  for (let end = content.indexOf(10, start); end !== -1; end = content.indexOf(10, start)) {
-    const line = content.subarray(start, end).toString('utf8')
-    const record = line.slice(HASH_CHARACTERS + 1)
-    const expected = hashOf(hash, record)
-    if (end - start > LINE_BYTES_MAX || line !== `${expected} ${record}`) {
-      if (content.indexOf(10, end + 1) === -1) break
-      throw new CalloutError(
-        'ERR_CONFIG_INVALID',
-        'the spool was changed or the disk is damaged: keep the file as evidence, and move it away to start',
-      )
-    }
-    lines.push({ record, hash: expected })
-    hash = expected
-    start = end + 1
+/** A new file with these bytes, on the disk but for its name. */
+async function writtenFile(path: string, bytes: Buffer): Promise<FileHandle> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600)
+  try {
+    await file.writeFile(bytes)
+    await file.datasync()
+    return file
+  } catch (error) {
+    return await abandoned(file, error)
   }
-  return { lines, bytes: from + start, isTorn: start < content.length }
+}
+
+async function abandoned(file: FileHandle, error: unknown): Promise<never> {
+  await file.close()
+  throw error
 }
 
 /** A new file is on the disk for good only once its name is. */
@@ -215,8 +230,8 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.sync()
 }
 
-function hashOf(before: string, record: string): string {
-  return createHash('sha256').update(before).update(record).digest('hex')
+function notWritten(error: unknown): CalloutError {
+  return unavailable(`the spool cannot be written: ${error instanceof Error ? error.message : ''}`, error)
 }
 
 function unavailable(why: string, cause?: unknown): CalloutError {

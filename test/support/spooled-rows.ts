@@ -6,11 +6,14 @@ import { createAuditChain } from '../../src/core/audit-chain.ts'
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import { freePort } from '../../src/dev/free-port.ts'
 import { systemClock as clock } from '../../src/service/clock.ts'
+import type { RecordSpool } from '../../src/service/ports.ts'
+import { SpoolKeeper } from '../../src/service/spool-keeper.ts'
 import type { SpannerDatabase } from '../../src/spanner/database.ts'
 import { createDecisionLog } from '../../src/spanner/decision-log.ts'
 import { sha256 } from '../../src/spanner/sha256.ts'
 import { replaySpool } from '../../src/spanner/spool-replay.ts'
 import { FileSpool } from '../../src/spool/record-spool.ts'
+import { RecordedEvents } from './recorded-events.ts'
 import { inMs, openDatabase } from './spanner.ts'
 
 /** Long enough to notice that nobody is there. */
@@ -23,9 +26,11 @@ export async function writeThroughSpool(database: SpannerDatabase, entries: read
     await using nowhere = openDatabase(`127.0.0.1:${await freePort()}`, database.name)
     await using spool = await FileSpool.open({ folder, bytesMax: 10_000_000, ageMaxMs: 60_000, clock })
     const chain = createAuditChain(randomUUID(), sha256)
-    const log = createDecisionLog({ database: nowhere.database, chain, clock, spool })
+    const replay = (from: RecordSpool): Promise<number> => replaySpool(from, database, clock)
+    await using keeper = new SpoolKeeper({ spool, replay, clock, events: new RecordedEvents() })
+    const log = createDecisionLog({ database: nowhere.database, chain, clock, spool: keeper })
     await log.append(entries, inMs(APPEND_WITHIN_MS))
-    await replaySpool(spool, database, clock)
+    if (!(await keeper.empty())) throw new Error('the spool could not be emptied')
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -115,6 +115,41 @@ suite('a spool', () => {
     assert.deepEqual(await drained(spool), ['y'.repeat(100)])
   })
 
+  test('has room again for as much as was handed out, though never empty, and stays within its size', async () => {
+    await using spool = await open({ bytesMax: 600 })
+    await spool.append(['0', '1', '2'])
+    const records: string[] = []
+    await spool.drain(async ([record = '']) => {
+      records.push(record)
+      assert.ok((await readFile(file())).length <= 600)
+      if (records.length < 50) await spool.append([`${records.length + 2}`])
+    }, 1)
+    assert.deepEqual(
+      records,
+      Array.from({ length: 52 }, (_, index) => `${index}`),
+    )
+  })
+
+  test('whose place was made free keeps for the next process what was not handed out, and what came since', async () => {
+    {
+      await using spool = await open({ bytesMax: 600 })
+      await spool.append(['a', 'b', 'c', 'd', 'e', 'f'])
+      const some = spool.drain(async ([record]) => {
+        if (record === 'e') throw new Error('away')
+      }, 1)
+      await assert.rejects(some, /away/)
+      await spool.append(['g', 'h', 'i'])
+      assert.equal(spool.pending, 5)
+    }
+    assert.deepEqual(await found(), ['e', 'f', 'g', 'h', 'i'])
+  })
+
+  test('is not kept from starting by a copy that a killed process left unfinished', async () => {
+    await left('a')
+    await writeFile(`${file()}.next`, 'torn')
+    assert.deepEqual(await found(), ['a'])
+  })
+
   test('whose oldest record has waited too long takes no more', async () => {
     const clock = new ManualClock()
     await using spool = await open({ clock, ageMaxMs: 1000 })
