@@ -12,6 +12,8 @@ export interface SpoolKeeperOptions {
 
 /** How long an outage goes on unnoticed after its end, at most. */
 const LOOK_MS = 1000
+/** At the end the database gets so long for what is spooled: it is safe on the disk, and other parts have yet to end. */
+const END_WITHIN_MS = 2000
 
 /**
  * A spool that is emptied as soon as that is possible again. It diverts from the first record that it is given until the database has
@@ -27,6 +29,7 @@ export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
   #isServing = false
   #isDiverting = false
   #isEnding = false
+  #hasEnded = false
   /** Of the last attempt. */
   #failure: CalloutError | undefined
   /** Of the last attempt that was no outage. */
@@ -43,11 +46,15 @@ export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
     this.#lookLater()
   }
 
+  /** Empties it once more, within two seconds, unless the database is away; what waits then is left to the next process. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const { promise: expired, resolve: expire } = Promise.withResolvers<void>()
     this.#isEnding = true
     this.#cancel()
-    await this.#running
-    await this.empty()
+    const cancel = this.#options.clock.after(END_WITHIN_MS, expire)
+    if (!this.#isAway) await Promise.race([this.#emptyAtEnd(), expired])
+    cancel()
+    this.#hasEnded = true
   }
 
   get pending(): number {
@@ -69,6 +76,8 @@ export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
   drain(take: (records: readonly string[]) => Promise<void>, batchMax: number): Promise<void> {
     return this.#options.spool.drain(async (records) => {
       await take(records)
+      if (this.#hasEnded)
+        throw new CalloutError('ERR_DEADLINE', 'the spool was closed before the database had answered')
       this.#isDiverting = false
     }, batchMax)
   }
@@ -100,6 +109,16 @@ export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
     const why = `${rows} on the disk wait for the database${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`
     const ready = pending === 0 || (this.#isServing && this.#refusal === undefined)
     return [{ part: 'audit_spool', ready, ...(pending > 0 && { why }) }]
+  }
+
+  async #emptyAtEnd(): Promise<void> {
+    await this.#running
+    if (!this.#isAway) await this.empty()
+  }
+
+  /** As far as is known: it did not take the last records, or not what was spooled. */
+  get #isAway(): boolean {
+    return this.#isDiverting || this.#failure !== undefined
   }
 
   #lookLater(): void {

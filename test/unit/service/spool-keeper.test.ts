@@ -7,7 +7,7 @@ import { CalloutError } from '../../../src/core/errors.ts'
 import type { RecordSpool } from '../../../src/service/ports.ts'
 import { SpoolKeeper } from '../../../src/service/spool-keeper.ts'
 import { FileSpool } from '../../../src/spool/record-spool.ts'
-import { ManualClock } from '../../support/manual-clock.ts'
+import { ManualClock, settled } from '../../support/manual-clock.ts'
 import { RecordedEvents } from '../../support/recorded-events.ts'
 
 const away = new CalloutError('ERR_STORE_UNAVAILABLE', 'commit: no answer')
@@ -101,8 +101,86 @@ suite('a spool that is emptied', () => {
     await clock.advance(5000)
     failure = undefined
     await clock.advance(1000)
+    while (keeper.pending > 0) await settled()
+    assert.deepEqual(stored, ['a'])
+  })
+})
+
+suite('a spool that is ended', () => {
+  /** Replays of which none comes back before it is told to. */
+  function hangingKeeper(): {
+    keeper: SpoolKeeper
+    answer: PromiseWithResolvers<void>
+    replays: () => number
+    events: RecordedEvents
+  } {
+    const answer = Promise.withResolvers<void>()
+    const events = new RecordedEvents()
+    let replays = 0
+    const replay = async (spool: RecordSpool): Promise<number> => {
+      replays += 1
+      await spool.drain(() => answer.promise, 10)
+      return 1
+    }
+    return { keeper: new SpoolKeeper({ spool: file, replay, clock, events }), answer, replays: () => replays, events }
+  }
+
+  test('is emptied once more', async () => {
+    const keeper = keeperOf()
+    keeper.start()
+    await file.append(['a'])
     await keeper[Symbol.asyncDispose]()
     assert.deepEqual(stored, ['a'])
+  })
+
+  test('is left as it is when the last attempt failed', async () => {
+    const keeper = keeperOf()
+    failure = away
+    await keeper.append(['a'])
+    await keeper.empty()
+    failure = undefined
+    await keeper[Symbol.asyncDispose]()
+    assert.deepEqual([stored, keeper.pending], [[], 1])
+  })
+
+  test('is left as it is in an outage, whatever attempt is under way', async () => {
+    const { keeper, replays } = hangingKeeper()
+    keeper.start()
+    await keeper.append(['a'])
+    await clock.advance(1000)
+    await keeper[Symbol.asyncDispose]()
+    assert.deepEqual([replays(), keeper.pending], [1, 1])
+  })
+
+  test('is waited for two seconds at most', async () => {
+    const { keeper, replays } = hangingKeeper()
+    await file.append(['a'])
+    const ended = keeper[Symbol.asyncDispose]()
+    await clock.advance(2000)
+    await ended
+    assert.equal(replays(), 1)
+  })
+
+  test('is waited for two seconds at most when an attempt is under way, and then not tried again', async () => {
+    const { keeper, replays } = hangingKeeper()
+    keeper.start()
+    await file.append(['a'])
+    await clock.advance(1000)
+    const ended = keeper[Symbol.asyncDispose]()
+    await clock.advance(2000)
+    await ended
+    assert.equal(replays(), 1)
+  })
+
+  test('keeps what the database took too late for the next process, which writes it again', async () => {
+    const { keeper, answer, events } = hangingKeeper()
+    await file.append(['a', 'b'])
+    const ended = keeper[Symbol.asyncDispose]()
+    await clock.advance(2000)
+    await ended
+    answer.resolve()
+    await settled()
+    assert.deepEqual([keeper.pending, events.spoolReplays, events.unexpectedErrors], [2, [], []])
   })
 })
 
