@@ -19,8 +19,9 @@ const END_WITHIN_MS = 2000
  * A spool that is emptied as soon as that is possible again. It diverts from the first record that it is given until the database has
  * taken some, or given an answer that is no outage: what comes then does not wait for what is still spooled.
  *
- * Once an attempt to empty it was forbidden, or a record refused for what it holds, it takes nothing until it is empty: an outage ends
- * by itself, but such a record may never come to where it belongs, and with it none that comes after it; nobody is to rely on them.
+ * Once an attempt to empty it failed for anything but an outage (it was forbidden, or a record refused for what it holds), it takes nothing
+ * until it is empty: an outage ends by itself, but such a record may never come to where it belongs, and with it none that comes after
+ * it; nobody is to rely on them.
  */
 export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
   readonly #options: SpoolKeeperOptions
@@ -92,12 +93,13 @@ export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
       this.#isDiverting = false
       return true
     } catch (error) {
-      if (error instanceof CalloutError) {
-        this.#failure = error
-        if (error.code !== 'ERR_STORE_UNAVAILABLE') this.#isDiverting = false
-        if (error.code === 'ERR_STORE_FORBIDDEN' || error.code === 'ERR_STORE_REFUSED') this.#refusal = error
-        events.spoolKept(spool.pending, error)
-      } else events.unexpected('spool', error)
+      if (error instanceof CalloutError) events.spoolKept(spool.pending, error)
+      else events.unexpected('spool', error)
+      this.#failed(
+        error instanceof CalloutError
+          ? error
+          : new CalloutError('ERR_STORE_REFUSED', 'what is spooled could not be replayed', { cause: error }),
+      )
       return false
     }
   }
@@ -109,6 +111,13 @@ export class SpoolKeeper implements RecordSpool, OutageSpool, AsyncDisposable {
     const why = `${rows} on the disk wait for the database${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`
     const ready = pending === 0 || (this.#isServing && this.#refusal === undefined)
     return [{ part: 'audit_spool', ready, ...(pending > 0 && { why }) }]
+  }
+
+  #failed(failure: CalloutError): void {
+    this.#failure = failure
+    if (failure.code === 'ERR_STORE_UNAVAILABLE') return
+    this.#refusal = failure
+    this.#isDiverting = false
   }
 
   async #emptyAtEnd(): Promise<void> {

@@ -1,3 +1,4 @@
+import { CalloutError } from '../core/errors.ts'
 import type { Clock, RecordSpool } from '../service/ports.ts'
 import type { SpannerDatabase } from './database.ts'
 import { createGrantSets } from './grant-sets.ts'
@@ -17,18 +18,21 @@ export function spoolRecord(row: SealedRow): string {
   return JSON.stringify(Object.fromEntries(cells.filter(([, cell]) => cell !== NULL)))
 }
 
-/** Throws `TypeError` for what no release wrote. */
+/** Throws `ERR_STORE_REFUSED` for what a later release wrote. */
 function rowOf(record: string): SealedRow {
   const cells = JSON.parse(record) as Record<string, Value | undefined>
   const unknown = Object.keys(cells).find((name) => !STORED_DECISION_COLUMNS.some((column) => column === name))
-  if (unknown !== undefined)
-    throw new TypeError(`a spooled row has a column ${unknown}, which this release does not know`)
+  if (unknown !== undefined) {
+    const advice = 'run the release that wrote it, or a later one, until the spool is empty'
+    const message = `a spooled row has a column ${unknown}, which this release does not know: ${advice}`
+    throw new CalloutError('ERR_STORE_REFUSED', message)
+  }
   return STORED_DECISION_COLUMNS.map((column) => (column === 'Spooled' ? booleanValue(true) : (cells[column] ?? NULL)))
 }
 
 /**
  * Writes everything in the spool to `Decisions`, marked `Spooled`, some commits at a time. May be done again after any failure: rows that
- * are there already are recognised. Throws the `CalloutError`s of the database.
+ * are there already are recognised. Throws the `CalloutError`s of the database, and `ERR_STORE_REFUSED` for a row of a later release.
  */
 export async function replaySpool(spool: RecordSpool, database: SpannerDatabase, clock: Clock): Promise<number> {
   const grantSets = createGrantSets(clock)

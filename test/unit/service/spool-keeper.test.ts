@@ -13,6 +13,7 @@ import { RecordedEvents } from '../../support/recorded-events.ts'
 const away = new CalloutError('ERR_STORE_UNAVAILABLE', 'commit: no answer')
 const forbidden = new CalloutError('ERR_STORE_FORBIDDEN', 'commit: a privilege is missing')
 const refused = new CalloutError('ERR_STORE_REFUSED', 'commit: a row is too large')
+const conflict = new CalloutError('ERR_STORE_CONFLICT', 'decisions: another decision with this id is stored')
 
 let folder = ''
 let file: FileSpool
@@ -58,7 +59,7 @@ suite('a spool that is emptied', () => {
     assert.deepEqual([stored, keeper.pending], [['a', 'b'], 0])
   })
 
-  for (const refusal of [forbidden, refused]) {
+  for (const refusal of [forbidden, refused, conflict]) {
     test(`takes nothing more once the database answers ${refusal.code} to what waits`, async () => {
       const keeper = keeperOf()
       failure = refusal
@@ -71,6 +72,17 @@ suite('a spool that is emptied', () => {
       assert.equal(keeper.pending, 1)
     })
   }
+
+  test('takes nothing more once a bug keeps what waits from the database, and says so', async () => {
+    const keeper = keeperOf()
+    keeper.start()
+    failure = new TypeError('undefined is no row')
+    await keeper.append(['a'])
+    await keeper.empty()
+    await assert.rejects(keeper.append(['b']), { code: 'ERR_AUDIT_UNAVAILABLE' })
+    const why = '1 row of the audit on the disk wait for the database: what is spooled could not be replayed'
+    assert.deepEqual(keeper.probe(), [{ part: 'audit_spool', ready: false, why }])
+  })
 
   test('takes nothing either when an outage follows, since nobody knows whether what waits is permitted by now', async () => {
     const keeper = keeperOf()
@@ -101,7 +113,7 @@ suite('a spool that is emptied', () => {
     await clock.advance(5000)
     failure = undefined
     await clock.advance(1000)
-    await keeper[Symbol.asyncDispose]()
+    while (keeper.pending > 0) await settled()
     assert.deepEqual(stored, ['a'])
   })
 })
