@@ -30,7 +30,9 @@ const EVERY_MS = 10_000
 const EVERY_ROWS = 1000
 /** So often it is looked whether a checkpoint is due. */
 const LOOK_MS = 500
-const STORE_TIMEOUT_MS = 5_000
+const STORE_TIMEOUT_MS = 3_000
+/** At the end one attempt may still be under way, and the process has ten seconds for all that ends. */
+const LAST_STORE_TIMEOUT_MS = 2_000
 
 /** What the copy lacks beyond is in the database and in the log: some hours of checkpoints, less than a megabyte. */
 const UNCOPIED_MAX = 1000
@@ -108,7 +110,8 @@ export class Checkpointer implements AsyncDisposable {
   async #store(): Promise<void> {
     const { store, clock } = this.#options
     if (this.#unstored === undefined) return
-    await store.add(this.#unstored.head, this.#unstored.note, clock.monotonicMs() + STORE_TIMEOUT_MS)
+    const timeoutMs = this.#isEnding ? LAST_STORE_TIMEOUT_MS : STORE_TIMEOUT_MS
+    await store.add(this.#unstored.head, this.#unstored.note, clock.monotonicMs() + timeoutMs)
     this.#unstored = undefined
   }
 

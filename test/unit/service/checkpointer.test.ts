@@ -15,13 +15,19 @@ class Stand {
   readonly chain: AuditChain = createAuditChain('c1', sha256)
   readonly stored: string[] = []
   readonly copied: string[] = []
+  readonly storeTimeoutsMs: number[] = []
   isStoreAway = false
   isCopyAway = false
   readonly checkpointer = new Checkpointer({
     chain: this.chain,
     sha256,
     sign: ({ seq, lost }: ChainHead, _atMs, previousNote) => `${seq} lost ${lost.length} after ${previousNote}`,
-    store: { add: async (_head, note) => this.take(this.isStoreAway, this.stored, note) },
+    store: {
+      add: async (_head, note, deadlineMs) => {
+        this.storeTimeoutsMs.push(deadlineMs - this.clock.monotonicMs())
+        this.take(this.isStoreAway, this.stored, note)
+      },
+    },
     copy: { append: async (note) => this.take(this.isCopyAway, this.copied, note) },
     clock: this.clock,
     events: this.events,
@@ -136,6 +142,15 @@ suite('checkpoints', () => {
     stand.isCopyAway = false
     await stand.clock.advance(500)
     assert.deepEqual(stand.copied, stand.stored.slice(3))
+  })
+
+  test('leave the other parts time to end', async () => {
+    const stand = new Stand()
+    stand.isStoreAway = true
+    stand.rows(1)
+    await stand.clock.advance(500)
+    await stand.checkpointer[Symbol.asyncDispose]()
+    assert.deepEqual(stand.storeTimeoutsMs, [3000, 2000])
   })
 
   test('end with one of all that is settled', async () => {
