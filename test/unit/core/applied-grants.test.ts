@@ -84,3 +84,22 @@ test('a deny that starts with a binding starts no earlier than it says itself', 
   const { laterDenies } = applied({ grants, bindings: toEveryGroup(starting) })
   assert.deepEqual(new Set(laterDenies.map(({ validFromMs }) => validFromMs)), new Set([NOW_MS + 30 * MINUTE_MS]))
 })
+
+test('a binding holds from its first millisecond to before its last', () => {
+  const heldBy = (window: ValidityWindow): number =>
+    applied({ grants: [ofRole()], bindings: [{ member: 'group:corp:g0', role: 'role:r', ...window }] }).allows.length
+  assert.equal(heldBy({ validFromMs: NOW_MS, validUntilMs: NOW_MS + 1 }), 1)
+  assert.equal(heldBy({ validFromMs: NOW_MS + 1 }), 0)
+  assert.equal(heldBy({ validUntilMs: NOW_MS }), 0)
+})
+
+test('{{client_id}} stands for the client, and a grant with it is of no use to who came through none', () => {
+  const grants = [aGrant({ id: 'g', principal: 'user:corp:alice', subject: 'apps.{{client_id}}' })]
+  const of = (clientId: object): AppliedGrants =>
+    appliedGrants(anIdentity(clientId), aRequest().client, aPolicy({ grants }), NOW_MS)
+  assert.deepEqual(
+    of({ clientId: 'cli' }).allows[0]?.subjects.map(({ subject }) => subject),
+    ['apps.cli'],
+  )
+  assert.deepEqual(of({}).skipped, [{ id: 'g', why: 'variable_unresolved' }])
+})
