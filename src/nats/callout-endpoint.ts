@@ -1,5 +1,5 @@
 import { MsgImpl } from '@nats-io/transport-node'
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { ABORT_CODES, type AbortCode } from '../core/reasons.ts'
 import type { AuthorizationRequest } from '../core/request.ts'
 import { Admission } from '../service/admission.ts'
@@ -12,6 +12,7 @@ import { REQUEST_BYTES_MAX, SERVER_XKEY_HEADER } from './authorization-request.t
 import type { DecodeRequest, Purpose } from './authorization-request.ts'
 import type { EncodeResponse } from './authorization-response.ts'
 import { createResponder, KICK_WITHIN_MS, refuseUnread, type Asked, type DenialOptions } from './responder.ts'
+import { StandingSubscription } from './standing-subscription.ts'
 
 /** Where nats-server asks (`server/auth_callout.go` AuthCalloutSubject). */
 export const CALLOUT_SUBJECT = '$SYS.REQ.USER.AUTH'
@@ -47,6 +48,8 @@ const REFUSING_SAVED_MS = 250
 const REFUSING_LATER_MS = 0.1
 /** Beyond our deadline; nats-server has given up by then, and an answer of whatever kind reaches nobody. */
 const SERVER_PATIENCE_MS = 500
+/** Without it no client gets in here. */
+const SUBSCRIBE_AGAIN_AFTER_MS = 1000
 
 export interface CalloutEndpointOptions {
   readonly connection: NatsConnection
@@ -63,7 +66,7 @@ export interface CalloutEndpointOptions {
   /** When a message that is read now can have arrived at the earliest; see `LoopWatch`. */
   readonly arrivalMs: () => number
   readonly clock: Clock
-  readonly events: Pick<CalloutEvents, 'requestAborted' | 'refusedUnread' | 'inFlight' | 'unexpected'>
+  readonly events: Pick<CalloutEvents, 'requestAborted' | 'refusedUnread' | 'inFlight' | 'groupMember' | 'unexpected'>
 }
 
 /** A message as it waits: copied, since the library's message would keep the whole buffer that it was read with. */
@@ -74,8 +77,7 @@ interface Received {
 }
 
 /**
- * The subscription to `$SYS.REQ.USER.AUTH` in a queue group. The library subscribes again after each reconnect. An
- * exception that escaped from its callback would end its reader while the connection looks alive, so none does.
+ * The subscription to `$SYS.REQ.USER.AUTH` in a queue group, and what becomes of the messages that come by it.
  */
 export class CalloutEndpoint implements AsyncDisposable, Group {
   /** The parts `subscription` and `keys` of `/readyz`. */
@@ -86,9 +88,10 @@ export class CalloutEndpoint implements AsyncDisposable, Group {
   readonly #refusing: TimeBudget
   /** Refusals that are being verified or told. */
   readonly #refusals = new Set<Promise<boolean>>()
-  #subscription: Subscription | undefined
+  readonly #subscription: StandingSubscription
   #left: Trouble | undefined
   #draining = false
+  /** Why nats-server refuses the subscription. */
   #refusal: string | undefined
   /** Why the last message was not for our keys; cleared by the next genuine request. */
   #keyTrouble: string | undefined
@@ -114,6 +117,7 @@ export class CalloutEndpoint implements AsyncDisposable, Group {
       nextTurn: (callback) => void setImmediate(callback),
       events,
     })
+    this.#subscription = this.#subscriptionOf(options)
     this.join()
     this.probe = () => {
       return [check('subscription', this.#whyNotReady()), check('keys', this.#keyTrouble)]
@@ -141,31 +145,24 @@ export class CalloutEndpoint implements AsyncDisposable, Group {
   }
 
   get joined(): boolean {
-    return this.#subscription !== undefined && !this.#draining
+    return this.#subscription.isUp
   }
 
   /** Subscribes, unless the member is in the queue group or leaves it for good. */
   join(): void {
-    const { connection, queue } = this.#options
-    if (this.#draining || this.#subscription !== undefined) return
+    if (this.#draining) return
     this.#left = undefined
-    this.#refusal = undefined
-    this.#subscription = connection.subscribe(CALLOUT_SUBJECT, {
-      queue,
-      callback: (error, message) => this.#receive(error, message),
-    })
+    this.#subscription.start()
   }
 
   leave(why: Trouble): void {
     const { events } = this.#options
-    const subscription = this.#subscription
-    if (this.#draining || subscription === undefined) return
+    if (this.#draining || !this.#subscription.isWanted) return
     this.#left = why
-    this.#subscription = undefined
-    if (subscription.isClosed()) return
+    this.#refusal = undefined
     // To drain takes an answer of nats-server, which the deaf does not get.
-    if (why === 'deaf') subscription.unsubscribe()
-    else subscription.drain().catch((error: unknown) => events.unexpected('nats.leave', error))
+    if (why === 'deaf') this.#subscription.stop()
+    else this.#subscription.drain().catch((error: unknown) => events.unexpected('nats.leave', error))
   }
 
   async settled(): Promise<void> {
@@ -178,7 +175,7 @@ export class CalloutEndpoint implements AsyncDisposable, Group {
 
   async #finish(): Promise<void> {
     const { connection } = this.#options
-    if (this.#subscription?.isClosed() === false) await this.#subscription.drain()
+    await this.#subscription.drain()
     await this.#idle()
     if (!connection.isClosed()) await connection.flush()
   }
@@ -196,24 +193,31 @@ export class CalloutEndpoint implements AsyncDisposable, Group {
   }
 
   #whyNotReady(): string | undefined {
-    if (this.#refusal !== undefined) return this.#refusal
     if (this.#draining) return 'draining'
     if (this.#left !== undefined) return `out of the queue group: ${TROUBLES[this.#left]}`
-    if (this.#subscription?.isClosed() !== false) return 'the subscription has ended'
-    return this.#options.isConnected() ? undefined : 'not connected to nats-server'
+    if (this.#refusal !== undefined) return this.#refusal
+    if (!this.#options.isConnected()) return 'not connected to nats-server'
+    return this.#subscription.isUp ? undefined : 'nats-server has not confirmed the subscription yet'
   }
 
-  #receive(error: Error | null, message: Msg): void {
-    const { events } = this.#options
-    try {
-      if (error === null) this.#admit(message)
-      else {
+  #subscriptionOf({ connection, queue, clock, events }: CalloutEndpointOptions): StandingSubscription {
+    return new StandingSubscription({
+      connection,
+      subject: CALLOUT_SUBJECT,
+      queue,
+      onMessage: (message) => this.#admit(message),
+      onRefused: (error) => {
+        if (this.#refusal === undefined) events.unexpected('nats.subscription', error)
         this.#refusal = `nats-server ended the subscription: ${error.message}`
-        events.unexpected('nats.subscription', error)
-      }
-    } catch (bug) {
-      events.unexpected('nats.callout', bug)
-    }
+      },
+      onChange: (isUp) => {
+        if (isUp) this.#refusal = undefined
+        events.groupMember(isUp)
+      },
+      later: (callback) => clock.after(SUBSCRIBE_AGAIN_AFTER_MS, callback),
+      where: 'nats.callout',
+      events,
+    })
   }
 
   /** The reader waits for this: whatever can wait is done when it is the turn of the message. */

@@ -2,6 +2,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import type { CalloutEvents } from '../service/events.ts'
 import type { ConnectionAddress, Heartbeat } from '../service/peers.ts'
 import { decodePublicNkey } from './nkey.ts'
+import { StandingSubscription } from './standing-subscription.ts'
 
 /** Followed by the id of the member. The only subjects on which a member may publish beside its answers. */
 const HEARTBEAT_PREFIX = 'callout.heartbeat.'
@@ -18,7 +19,10 @@ export interface HeartbeatsOptions {
   readonly events: Pick<CalloutEvents, 'heartbeat' | 'unexpected'>
 }
 
-/** Without an echo a heartbeat is tried now and then only: nats-server logs each one that it refuses. */
+/**
+ * Without an echo a heartbeat is tried now and then only, and so is a subscription that was refused: nats-server logs each one
+ * that it refuses.
+ */
 const UNHEARD_MAX = 12
 const TRY_EVERY = 120
 
@@ -30,8 +34,10 @@ const TRY_EVERY = 120
 export class Heartbeats implements Disposable {
   readonly #options: HeartbeatsOptions
   readonly #subject: string
-  readonly #unsubscribe: () => void
+  readonly #subscription: StandingSubscription
   #address: ConnectionAddress | undefined
+  #beats = 0
+  #subscribeAgain: (() => void) | undefined
   #sent = 0
   #heard = false
 
@@ -40,18 +46,30 @@ export class Heartbeats implements Disposable {
     const { connection, memberId, events } = options
     this.#options = options
     this.#subject = HEARTBEAT_PREFIX + memberId
-    const subscription = connection.subscribe(`${HEARTBEAT_PREFIX}*`, {
-      callback: (error, message) => {
-        try {
-          if (error === null) this.#receive(message)
-          else events.unexpected('nats.heartbeat', error)
-        } catch (bug) {
-          // An exception would end the reader of the connection.
-          events.unexpected('nats.heartbeat', bug)
+    this.#subscription = new StandingSubscription({
+      connection,
+      subject: `${HEARTBEAT_PREFIX}*`,
+      onMessage: (message) => this.#receive(message),
+      onChange: (isUp) => {
+        this.#sent = 0
+        // Where nothing can be heard, silence says nothing.
+        if (!isUp) this.#heard = false
+      },
+      later: (callback) => {
+        this.#subscribeAgain = callback
+        return () => {
+          this.#subscribeAgain = undefined
         }
       },
+      where: 'nats.heartbeat',
+      events,
     })
-    this.#unsubscribe = () => subscription.unsubscribe()
+    this.#subscription.start()
+  }
+
+  /** Whether a heartbeat of others would be heard, as far as nats-server says. */
+  get isListening(): boolean {
+    return this.#subscription.isUp
   }
 
   /** Heartbeats sent since the last one that came back; 0 until one has come back on this connection. */
@@ -65,13 +83,15 @@ export class Heartbeats implements Disposable {
     const { info } = connection
     if (!isConnected() || info === undefined) return
     this.#noticeReconnect({ serverId: info.server_id, connectionId: info.client_id })
+    this.#beats += 1
+    if (this.#beats % TRY_EVERY === 0) this.#subscribeAgain?.()
     this.#sent += 1
     if (!this.#heard && this.#isGivenUp()) return
     connection.publish(this.#subject, JSON.stringify({ server: info.server_id, connection: info.client_id, able }))
   }
 
   [Symbol.dispose](): void {
-    this.#unsubscribe()
+    this.#subscription.stop()
   }
 
   #noticeReconnect(address: ConnectionAddress): void {

@@ -4,6 +4,7 @@ import type { Clock } from '../service/ports.ts'
 import type { RequestStatistics } from '../service/request-statistics.ts'
 import { createTimeBudget } from '../service/time-budget.ts'
 import { CALLOUT_SUBJECT } from './callout-endpoint.ts'
+import { ASK_AGAIN_AFTER_MS, StandingSubscription } from './standing-subscription.ts'
 
 /** The name under which `nats micro` lists the service. */
 export const SERVICE_NAME = 'nats-spanner-callout'
@@ -51,18 +52,16 @@ export function startMicroService(options: MicroServiceOptions): Disposable {
     const { reply } = message
     budget.spend(() => connection.publish(reply, JSON.stringify(respond())))
   }
-  const subscription = connection.subscribe(MICRO_SUBJECTS, {
-    callback: (error, message) => {
-      try {
-        if (error === null) answer(message)
-        else events.unexpected('nats.micro', error)
-      } catch (bug) {
-        // An exception would end the reader of the connection.
-        events.unexpected('nats.micro', bug)
-      }
-    },
+  const subscription = new StandingSubscription({
+    connection,
+    subject: MICRO_SUBJECTS,
+    onMessage: answer,
+    later: (callback) => clock.after(ASK_AGAIN_AFTER_MS, callback),
+    where: 'nats.micro',
+    events,
   })
-  return { [Symbol.dispose]: () => subscription.unsubscribe() }
+  subscription.start()
+  return subscription
 }
 
 /** By subject. */

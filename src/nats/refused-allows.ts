@@ -1,7 +1,8 @@
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import type { CalloutEvents, ReadinessProbe } from '../service/events.ts'
 import type { Clock } from '../service/ports.ts'
 import { createBoundedCache } from './bounded-cache.ts'
+import { ASK_AGAIN_AFTER_MS, StandingSubscription } from './standing-subscription.ts'
 
 /**
  * Where nats-server says, in the callout account, that a client failed to authenticate and why (`server/events.go`
@@ -32,7 +33,7 @@ export interface AnsweredAllow {
 
 export interface RefusedAllowsOptions {
   readonly connection: NatsConnection
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'after'>
   readonly events: Pick<CalloutEvents, 'allowRefused' | 'unexpected'>
 }
 
@@ -46,7 +47,7 @@ export class RefusedAllows implements Disposable {
   readonly probe: ReadinessProbe
   readonly #options: RefusedAllowsOptions
   readonly #allows = createBoundedCache<string>(ALLOWS_MAX)
-  readonly #subscription: Subscription
+  readonly #subscription: StandingSubscription
   #trouble: string | undefined
   /** When the first allow since the last refusal was answered. */
   #answeredSinceMs: number | undefined
@@ -54,9 +55,16 @@ export class RefusedAllows implements Disposable {
   /** Subscribes. */
   constructor(options: RefusedAllowsOptions) {
     this.#options = options
-    this.#subscription = options.connection.subscribe(AUTH_ERROR_SUBJECT, {
-      callback: (error, message) => this.#receive(error, message),
+    const { connection, clock, events } = options
+    this.#subscription = new StandingSubscription({
+      connection,
+      subject: AUTH_ERROR_SUBJECT,
+      onMessage: (message) => this.#receive(message),
+      later: (callback) => clock.after(ASK_AGAIN_AFTER_MS, callback),
+      where: 'nats.refused_allows',
+      events,
     })
+    this.#subscription.start()
     this.probe = () => {
       this.#forgetOldTrouble()
       const why = this.#trouble
@@ -72,24 +80,18 @@ export class RefusedAllows implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#subscription.unsubscribe()
+    this.#subscription.stop()
   }
 
-  /** A missing permission is reported by the connection. */
-  #receive(error: Error | null, message: Msg): void {
-    if (error !== null) return
-    try {
-      if (message.data.length > EVENT_BYTES_MAX || isOurDenial(message.data)) return
-      const event = authErrorOf(message.data)
-      const decisionId = event && this.#allows.get(event.connection)
-      if (event === undefined || decisionId === undefined) return
-      this.#options.events.allowRefused(decisionId, event.reason)
-      if (NOT_ABOUT_THE_JWT.test(event.reason)) return
-      this.#trouble = `nats-server refused the last one: ${event.reason}`
-      this.#answeredSinceMs = undefined
-    } catch (bug) {
-      this.#options.events.unexpected('nats.refused_allows', bug)
-    }
+  #receive({ data }: Msg): void {
+    if (data.length > EVENT_BYTES_MAX || isOurDenial(data)) return
+    const event = authErrorOf(data)
+    const decisionId = event && this.#allows.get(event.connection)
+    if (event === undefined || decisionId === undefined) return
+    this.#options.events.allowRefused(decisionId, event.reason)
+    if (NOT_ABOUT_THE_JWT.test(event.reason)) return
+    this.#trouble = `nats-server refused the last one: ${event.reason}`
+    this.#answeredSinceMs = undefined
   }
 
   #forgetOldTrouble(): void {

@@ -52,7 +52,9 @@ export interface CalloutEvents {
   natsConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
   /** The connection to the system account changed. */
   systemConnection(status: 'connected' | 'disconnected' | 'closed', detail: string): void
-  /** This member left the queue group, or came back (undefined). */
+  /** New requests may come to this member from now on, or do not any more. */
+  groupMember(isMember: boolean): void
+  /** This member left the queue group because of a trouble, or came back (undefined). */
   membership(trouble: Trouble | undefined): void
   /** Own heartbeats come back on this connection, or none did from its beginning. */
   heartbeat(status: 'heard' | 'unheard'): void

@@ -22,7 +22,7 @@ export interface Group {
 export type Evict = (peer: Heartbeat) => Promise<'evicted' | 'gone' | 'alive' | 'unknown'>
 
 export interface MemberOptions {
-  readonly heartbeats: { readonly lost: number; send(able: boolean): void }
+  readonly heartbeats: { readonly lost: number; readonly isListening: boolean; send(able: boolean): void }
   readonly peers: Peers
   readonly group: Group
   /** Gives up the connection for a new one. */
@@ -115,9 +115,11 @@ export class Member implements Disposable {
   }
 
   #watchPeers(): void {
-    const { peers, evict } = this.#options
+    const { heartbeats, peers, evict } = this.#options
     if (evict === undefined) return
-    for (const peer of peers.silent) if (!this.#suspects.has(peer.memberId)) void this.#lookInto(peer, evict)
+    for (const peer of peers.silent)
+      if (!heartbeats.isListening) peers.forget(peer.memberId)
+      else if (!this.#suspects.has(peer.memberId)) void this.#lookInto(peer, evict)
   }
 
   async #lookInto(peer: Heartbeat, evict: Evict): Promise<void> {

@@ -118,12 +118,12 @@ function requestEvents(logger: Logger, metrics: Metrics, limit: LogLimit): Reque
   }
 }
 
-type MemberEvents = Pick<CalloutEvents, 'membership' | 'heartbeat' | 'evicted'>
+type MemberEvents = Pick<CalloutEvents, 'groupMember' | 'membership' | 'heartbeat' | 'evicted'>
 
 function memberEvents(logger: Logger, metrics: Metrics, limit: LogLimit): MemberEvents {
   return {
+    groupMember: (isMember) => metrics.groupMember.set(isMember ? 1 : 0),
     membership(trouble) {
-      metrics.groupMember.set(trouble === undefined ? 1 : 0)
       if (trouble === undefined) {
         logger.info({ event: 'group_joined' }, 'back in the queue group')
         return

@@ -141,7 +141,8 @@ export const METRICS = {
     name: 'group_member',
     type: 'gauge',
     labels: [],
-    meaning: '1 while in the queue group; 0 after the member left it because it could not do its work.',
+    meaning:
+      '1 while in the queue group; 0 before, while nats-server is away or refuses it, and after the member left.',
   },
   departures: {
     name: 'departures_total',

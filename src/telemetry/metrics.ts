@@ -104,7 +104,6 @@ function createSeries(metrics: Instruments, version: string): void {
   for (const way of ['reply', 'drop', 'disconnect', 'empty']) metrics.refusals.inc({ way }, 0)
   for (const outcome of ['allow', 'deny']) metrics.auditFailures.inc({ outcome }, 0)
   for (const trouble of Object.keys(TROUBLES)) metrics.departures.inc({ trouble }, 0)
-  metrics.groupMember.set(1)
   for (const code of HISTORY_FAILURES) metrics.historyFailures.inc({ code }, 0)
   metrics.buildInfo.set({ version }, 1)
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { startLocalStack, type LocalStack } from '../../src/dev/stack.ts'
-import { metric } from '../support/clients.ts'
+import { isAdmitted, metric } from '../support/clients.ts'
 import { connectHerd } from '../support/herd.ts'
 import { until } from '../support/spanner.ts'
 
@@ -13,6 +14,7 @@ const BACK_WITHIN_MS = 60_000
 /** With default settings a client that was disconnected while it connected waits out 20 s: four such waves. */
 const DEFAULT_HERD = 200
 const WAVES_WITHIN_MS = 90_000
+const KNOWN_WITHIN_MS = 15_000
 const ADVISED = { ignoreAuthErrorAbort: true, maxReconnectAttempts: -1, reconnectJitter: 2000 }
 
 let stack: LocalStack
@@ -75,3 +77,22 @@ suite(
     })
   },
 )
+
+test('a reload of nats-server that misspells the queue group puts the service out, and the right one lets it in again', async () => {
+  const { nats, service } = stack
+  const right = await readFile(nats.configFile, 'utf8')
+  const isReady = async (): Promise<boolean> => (await fetch(`${service.httpUrl}/readyz`)).ok
+  const isMember = async (): Promise<boolean> => (await metric(service, 'nats_callout_group_member')) === 1
+  const isInGroup = async (): Promise<boolean> => (await isReady()) && (await isMember())
+  await until('the service is in the group', KNOWN_WITHIN_MS, isInGroup)
+
+  await writeFile(nats.configFile, right.replace('"$SYS.REQ.USER.AUTH callout"', '"$SYS.REQ.USER.AUTH calout"'))
+  nats.signal('SIGHUP')
+  const isOut = async (): Promise<boolean> => !(await isReady()) && !(await isMember())
+  await until('the service says that it is out', KNOWN_WITHIN_MS, isOut)
+
+  await writeFile(nats.configFile, right)
+  nats.signal('SIGHUP')
+  await until('the service is in the group again', KNOWN_WITHIN_MS, isInGroup)
+  assert.equal(await isAdmitted(stack, { token }), true)
+})

@@ -26,6 +26,7 @@ export class RecordedEvents implements CalloutEvents {
   readonly keySets: { issuerId: string; failure: string | undefined }[] = []
   readonly introspections: { issuerId: string; result: IntrospectionResult; failure: string | undefined }[] = []
   readonly connections: string[] = []
+  readonly groupMemberships: boolean[] = []
   readonly memberships: (Trouble | 'in')[] = []
   readonly heartbeats: string[] = []
   readonly evictions: string[] = []
@@ -85,6 +86,10 @@ export class RecordedEvents implements CalloutEvents {
 
   systemConnection(status: 'connected' | 'disconnected' | 'closed'): void {
     this.connections.push(`system ${status}`)
+  }
+
+  groupMember(isMember: boolean): void {
+    this.groupMemberships.push(isMember)
   }
 
   membership(trouble: Trouble | undefined): void {

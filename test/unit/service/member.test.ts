@@ -9,7 +9,7 @@ interface Situation {
   readonly clock: ManualClock
   readonly events: RecordedEvents
   readonly peers: Peers
-  readonly heartbeats: { lost: number; sent: boolean[]; send(able: boolean): void }
+  readonly heartbeats: { lost: number; isListening: boolean; sent: boolean[]; send(able: boolean): void }
   /** What was asked of the group, the connection and nats-server, in order. */
   readonly acts: string[]
   readonly settle: () => void
@@ -26,6 +26,7 @@ function aSituation(change: Partial<MemberOptions> = {}): Situation {
   const { promise: settled, resolve: settle } = Promise.withResolvers<void>()
   const heartbeats = {
     lost: 0,
+    isListening: true,
     sent: [] as boolean[],
     send(able: boolean) {
       this.sent.push(able)
@@ -112,6 +113,18 @@ suite('a member of the group', () => {
     const { clock, peers, heartbeats } = aSituation({ evict: evicting(acts, 'evicted') })
     heartbeats.lost = 2
     peers.heard(PEER)
+    await clock.advance(5000)
+    assert.deepEqual(acts, [])
+  })
+
+  test('suspects nobody, then and later, of whom it heard nothing since nats-server gives it no heartbeats', async () => {
+    const acts: string[] = []
+    const { clock, peers, heartbeats } = aSituation({ evict: evicting(acts, 'evicted') })
+    await clock.advance(250)
+    peers.heard(PEER)
+    heartbeats.isListening = false
+    await clock.advance(5000)
+    heartbeats.isListening = true
     await clock.advance(5000)
     assert.deepEqual(acts, [])
   })

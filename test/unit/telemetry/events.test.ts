@@ -36,6 +36,16 @@ function observe(): Observed {
   }
 }
 
+test('the gauge of the group follows each joining and leaving', async () => {
+  const { events, value } = observe()
+  const seen: (number | undefined)[] = []
+  for (const isMember of [true, false, true]) {
+    events.groupMember(isMember)
+    seen.push(await value('group_member'))
+  }
+  assert.deepEqual(seen, [1, 0, 1])
+})
+
 suite('a decision', () => {
   test('is one line with the names of the audit', () => {
     const { events, records } = observe()

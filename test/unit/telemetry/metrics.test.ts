@@ -18,6 +18,7 @@ suite('metrics', () => {
       'unexpected_errors_total',
       'log_lines_dropped_total',
       'nats_connected',
+      'group_member',
     ]) {
       assert.ok(lines.includes(`nats_callout_${series} 0`), series)
     }
