@@ -27,6 +27,9 @@ export const REQUEST_BYTES_MAX = 128 * 1024
  */
 export const CLOCK_TOLERANCE_SECONDS = 60
 
+/** `client_info.type` of an MQTT client, over WebSocket too (`server/client.go` clientTypeString). */
+const MQTT = 'mqtt'
+
 const REQUEST_AUDIENCE = 'nats-authorization-request'
 
 /** A request may be accepted from one tolerance before its `iat` until one tolerance after it. */
@@ -93,19 +96,22 @@ export function createRequestDecoder(options: RequestDecoderOptions): DecodeRequ
     const { claims } = jwt
     const aborted = firstFailure(claims, serverXKey, signers, clock.nowMs() / 1000)
     if (aborted !== undefined) return { aborted }
+    const isDoubtful = signers.mode !== 'operator' && looksLikeOperatorMode(claims)
+    if (isDoubtful && claims.nats.client_info.type !== MQTT) return { aborted: 'request_operator_mode' }
     const key = serverKeys(claims.iss)
     if (key === undefined) return { aborted: 'request_issuer_invalid' }
-    return { jwt, claims, key, ...(opened.seal === undefined ? {} : { seal: opened.seal }) }
+    return { jwt, claims, key, isDoubtful, ...(opened.seal === undefined ? {} : { seal: opened.seal }) }
   }
 
   return async (data, serverXKey, purpose = 'judge') => {
     const unverified = read(data, serverXKey)
     if ('aborted' in unverified) return unverified
-    const { jwt, claims, key, seal } = unverified
+    const { jwt, claims, key, isDoubtful, seal } = unverified
     const sealer = seal === undefined || serverXKey === undefined ? undefined : sealers.get(serverXKey)
     const isVouchedFor = purpose === 'refuse' && sealer === claims.iss
     if (!isVouchedFor && !isSignedBy(key, jwt)) return { aborted: 'request_signature_invalid' }
-    const request = toAuthorizationRequest(claims)
+    const genuine = toAuthorizationRequest(claims)
+    const request = isDoubtful ? { ...genuine, credentials: {} } : genuine
     if (!replays.admit(`${request.server.id} ${request.userNkey}`)) return { aborted: 'request_replayed' }
     if (seal === undefined || serverXKey === undefined) return { request }
     sealers.set(serverXKey, request.server.id)
@@ -118,6 +124,8 @@ interface Unverified {
   readonly jwt: ParsedJwt
   readonly claims: AuthorizationClaims
   readonly key: KeyObject
+  /** Whether it may be of operator mode: it is handed on without credentials then, so that nothing can allow it. */
+  readonly isDoubtful: boolean
   readonly seal?: Seal
 }
 
@@ -147,7 +155,7 @@ function looksLikeJwt(data: Uint8Array): boolean {
 function firstFailure(
   claims: AuthorizationClaims,
   serverXKey: string | undefined,
-  { mode, issuerKeys }: RequestDecoderOptions['signers'],
+  { issuerKeys }: Pick<Signers, 'issuerKeys'>,
   nowSeconds: number,
 ): AbortCode | undefined {
   if (claims.iss !== claims.nats.server_id.id) return 'request_issuer_invalid'
@@ -155,16 +163,16 @@ function firstFailure(
   if (!issuerKeys.has(claims.sub)) return 'request_subject_unknown'
   if (claims.nats.server_id.xkey !== serverXKey) return 'request_xkey_mismatch'
   if (!isTimely(claims, nowSeconds)) return 'request_expired'
-  if (mode !== 'operator' && isOfOperatorMode(claims)) return 'request_operator_mode'
   return undefined
 }
 
 /**
  * In operator mode a client is a user of the callout account, its sentinel, until we have answered. A user JWT without
  * `issuer_account`, as server-configuration mode wants it, would leave the client in that account, where the requests
- * of all others arrive. In server-configuration mode only an MQTT client can have a JWT here, which it made up itself.
+ * of all others arrive. In server-configuration mode only an MQTT client can have a JWT here, which it made up itself: it is
+ * refused, which is safe in either mode, and says nothing about the server.
  */
-function isOfOperatorMode({ sub, nats }: AuthorizationClaims): boolean {
+function looksLikeOperatorMode({ sub, nats }: AuthorizationClaims): boolean {
   const { jwt } = nats.connect_opts
   if (jwt === undefined) return false
   const sentinel = parseJwt(Buffer.from(jwt, 'utf8'))?.claims

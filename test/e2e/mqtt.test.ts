@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { createAccount } from '@nats-io/nkeys'
 import { connectAsync, type MqttClient } from 'mqtt'
+import { KEYS_CONFIG_FILE } from '../../src/dev/reference-nats-server.ts'
 import type { LocalStack } from '../../src/dev/stack.ts'
+import type { JwtClaims } from '../../src/nats/jwt.ts'
 import { startStackOfAllKinds, type Listeners } from '../support/client-kinds-stack.ts'
-import { until } from '../support/nats.ts'
+import { metric } from '../support/clients.ts'
+import { aUserNkey, forgeJwt, signNow, until } from '../support/nats.ts'
 import { adding } from '../../src/service/policy-edit.ts'
 import { SERVER_UNDER_TEST } from '../support/server-under-test.ts'
 
@@ -24,13 +30,16 @@ before(async () => {
 after(() => stack?.[Symbol.asyncDispose]())
 
 async function device(service: string): Promise<MqttClient> {
-  const password = await stack.provider.clientCredentials(service)
+  return connectWith(await stack.provider.clientCredentials(service))
+}
+
+function connectWith(password: string): Promise<MqttClient> {
   const login = { username: 'APP', password }
   return connectAsync(`mqtt://127.0.0.1:${listeners.mqtt}`, { protocolVersion: 4, reconnectPeriod: 0, ...login }, false)
 }
 
 if (SERVER_UNDER_TEST.takesMqttPasswordForJwt)
-  test('an MQTT client gets no answer, since nats-server hands its token on as it does in operator mode', async () => {
+  test('an MQTT client is refused, since nats-server hands its token on as it does in operator mode', async () => {
     await assert.rejects(device('orders-service'), /Not authorized/)
   })
 else suite('an MQTT client with grants for the subjects of its topics alone', aboutTopics)
@@ -57,4 +66,37 @@ function aboutTopics(): void {
     await assert.rejects(receiver.subscribeAsync('office/door'), /Subscribe error/)
     await receiver.endAsync()
   })
+}
+
+suite('an MQTT client whose password is a NATS JWT of its own making', () => {
+  const user = { iat: Math.floor(Date.now() / 1000), sub: aUserNkey(), nats: { type: 'user', version: 2 } }
+  const passwords: [string, () => Promise<string>][] = [
+    ['in a spelling that is not ours', () => Promise.resolve(inAnotherSpelling(user))],
+    ['in the name of our issuer', async () => forgeJwt(await inNameOfOurIssuer(user), createAccount())],
+  ]
+  for (const [what, password] of passwords) {
+    test(`${what} is refused as one without a token, and the service stays ready`, async () => {
+      const refusals = 'nats_callout_decisions_total{outcome="deny",reason="token_missing"}'
+      const before = await metric(stack.service, refusals)
+      await assert.rejects(connectWith(await password()), /Not authorized/)
+      const readiness = await fetch(`${stack.service.httpUrl}/readyz`)
+      assert.deepEqual([(await metric(stack.service, refusals)) - before, readiness.status], [1, 200])
+    })
+  }
+})
+
+function inAnotherSpelling(claims: JwtClaims): string {
+  const signer = createAccount()
+  const segments = [
+    { typ: 'jwt', alg: 'ed25519-nkey' },
+    { ...claims, iss: signer.getPublicKey() },
+  ]
+  const signed = segments.map((value) => Buffer.from(JSON.stringify(value)).toString('base64url')).join('.')
+  return `${signed}.${signNow(signed, signer).toString('base64url')}`
+}
+
+async function inNameOfOurIssuer({ nats, ...claims }: { readonly nats: object }): Promise<JwtClaims> {
+  const keys = await readFile(path.join(stack.directory, KEYS_CONFIG_FILE), 'utf8')
+  const [, issuer] = /CALLOUT_ISSUER\s*=\s*"(A\w+)"/.exec(keys) ?? assert.fail()
+  return { ...claims, nats: { ...nats, issuer_account: issuer } }
 }

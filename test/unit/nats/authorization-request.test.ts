@@ -159,7 +159,36 @@ suite('a request with a NATS JWT of the client', () => {
     ['issued by a signing key of it', sentinelOf(anIssuer().pair, { issuer_account: issuer.key.publicKey })],
     ['that cannot be read', { nats: { connect_opts: { jwt: 'a.b.c' } } }],
   ]
+  const byMqtt = ({ nats }: ClaimsChange): ClaimsChange => ({
+    nats: {
+      ...(nats as object),
+      client_info: { type: 'mqtt' },
+      connect_opts: {
+        user: 'APP',
+        auth_token: 'a.b.c',
+        pass: 'a.b.c',
+        ...((nats as JwtClaims)['connect_opts'] as object),
+      },
+    },
+  })
   for (const [what, change] of inOperatorMode) {
+    test(`${what} is handed on without credentials when it is of an MQTT client, who can make one up`, async () => {
+      const { client, credentials } = await requestOf(decode(forge.request(byMqtt(change))))
+      assert.deepEqual([client.connectionType, credentials], ['mqtt', {}])
+    })
+
+    test(`${what} of an MQTT client is no request under the signature of another server`, async () => {
+      const forged = withSignatureOf(createServer(), forge.request(byMqtt(change)))
+      await assertAborted(decode(forged), 'request_signature_invalid')
+    })
+
+    test(`${what} of an MQTT client keeps its credentials in operator mode`, async () => {
+      const signers = operatorSigners({ publicKey: issuer.key.publicKey, key: anIssuer().key }, new Map())
+      const decoder = createRequestDecoder({ signers, xkeys: [], clock: new ManualClock() })
+      const { credentials } = await requestOf(decoder(forge.request(byMqtt(change)), undefined))
+      assert.deepEqual(credentials, { user: 'APP', authToken: 'a.b.c', password: 'a.b.c' })
+    })
+
     test(`${what} is not answered in server-configuration mode, which would place it in that account`, async () => {
       await assertAborted(decode(forge.request(change)), 'request_operator_mode')
     })
